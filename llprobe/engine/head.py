@@ -1,0 +1,298 @@
+"""Everything llama.cpp does after the last block, recorded once and replayed on other inputs.
+
+The nodes between the last ``l_out`` and ``result_output`` are the head: a norm and its weights,
+the unembedding, perhaps a scale, a bias or a soft cap. They are read off a short decode and built
+again as a small graph on the device that holds the output matrix, with that very tensor.
+
+This module knows one input row -> one row of logits. It does not know layers, lenses or options.
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+import re
+import struct
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from llprobe.engine import ggml
+from llprobe.engine.ggml import Backend, Graph, lib
+from llprobe.errors import ModelNotSupported, RunError
+
+__all__ = ["Head", "Step", "record_head", "scale_exponents"]
+
+_COPY = re.compile(r".+#(.+)#\d+$")  # a source that crossed a graph split: BACKEND#name#copy
+_NORMS: Final = ("NORM", "RMS_NORM")
+_SELECTS: Final = ("GET_ROWS", "RESHAPE", "VIEW", "CONT")
+# Rows of a chunk: 64 reach the full matmul rate and their logits stay near the caches.
+_CHUNKS: Final = (16, 32, 64)
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One op of the head: ggml's name of it, its parameters, and the weight it reads, if any."""
+
+    op: str
+    params: bytes
+    weight: Any
+    label: str
+
+    @property
+    def floats(self) -> tuple[float, float]:
+        """The first two parameters read as float32 (an epsilon; a scale and its bias)."""
+        return struct.unpack("2f", self.params[:8])
+
+
+def record_head(nodes: Sequence[Any], n_layers: int) -> tuple[Step, ...]:
+    """Turn the nodes of one short decode, in graph order, into the head's steps.
+
+    Raises ModelNotSupported with the name of the first op or tensor that is not understood.
+    """
+    names = [node.contents.name.decode(errors="replace") for node in nodes]
+    last = f"l_out-{n_layers - 1}"
+    if last not in names or "result_output" not in names:
+        missing = last if last not in names else "result_output"
+        raise ModelNotSupported(f"no tensor {missing} in this architecture's graph")
+    start = names.index(last)
+    steps: list[Step] = []
+    chain = nodes[start]
+    for node in nodes[start + 1 : names.index("result_output") + 1]:
+        if _reads(node, chain):
+            step = _step(node, chain)
+            steps += [step] if step else []
+            chain = node
+    if chain.contents.name != b"result_output":
+        raise ModelNotSupported("result_output is not computed from the last block alone")
+    if sum(step.op == "MUL_MAT" for step in steps) != 1:
+        raise ModelNotSupported("the head multiplies by more than one matrix")
+    return tuple(steps)
+
+
+def _same(source: Any, chain: Any) -> bool:
+    if ct.addressof(source.contents) == ct.addressof(chain.contents):
+        return True
+    copy = _COPY.match(source.contents.name.decode(errors="replace"))
+    return copy is not None and copy[1] == chain.contents.name.decode(errors="replace")
+
+
+def _reads(node: Any, chain: Any) -> bool:
+    return any(bool(source) and _same(source, chain) for source in node.contents.src)
+
+
+def _step(node: Any, chain: Any) -> Step | None:
+    op = lib.ggml_op_name(node.contents.op).decode()
+    params = bytes(node.contents.op_params)
+    if op in _SELECTS:
+        return None
+    if op == "UNARY":
+        op = lib.ggml_unary_op_name(struct.unpack("i", params[:4])[0]).decode()
+    others = [s for s in node.contents.src if s and not _same(s, chain)]
+    label = node.contents.name.decode(errors="replace")
+    arity = {"MUL": 1, "ADD": 1, "MUL_MAT": 1, "NORM": 0, "RMS_NORM": 0, "SCALE": 0, "TANH": 0}
+    if op not in arity:
+        raise ModelNotSupported(f"the head's op {op} ({label}) is not known")
+    if len(others) != arity[op]:
+        raise ModelNotSupported(f"the head's op {op} ({label}) reads {len(others)} other tensors")
+    return Step(op, params, _weight(others[0], label) if others else None, label)
+
+
+def _weight(tensor: Any, label: str) -> Any:
+    name = tensor.contents.name.decode(errors="replace")
+    buffer = tensor.contents.buffer
+    if not buffer or lib.ggml_backend_buffer_get_usage(buffer) != ggml.USAGE_WEIGHTS:
+        raise ModelNotSupported(f"{name}, which {label} reads, is no weight of the model")
+    # a new pointer: this one is a view of the node's own slot, which the next graph overwrites
+    return ct.cast(tensor, ggml.TensorPtr)
+
+
+def scale_exponents(hidden: FloatArray) -> npt.NDArray[np.int32]:
+    """Exponents e (n_rows,) so that ``hidden * 2**-e`` stays below 2**14, and 0 where it does.
+
+    Devices multiply in half precision for some weight types, where values beyond 65,504 become
+    infinite; massive activations of the residual stream reach that. Powers of two are exact.
+    """
+    peak = np.abs(hidden).max(axis=1)
+    if not np.isfinite(peak).all():
+        raise RunError("a hidden state is not finite: the model file may be damaged")
+    exponent = np.frexp(peak)[1].astype(np.int32)
+    return np.where(exponent > 14, exponent - 14, 0).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class _Replay:
+    """A built graph and its ends; `picked` and `peak` are None in graphs that keep logits."""
+
+    graph: Graph
+    hidden: Any
+    scale: Any
+    targets: Any
+    logits: Any
+    picked: Any = None
+    peak: Any = None
+    peak_probability: Any = None
+
+
+class Head:
+    """The recorded head on a device; a context manager that owns the graphs it builds.
+
+    `n_embd` is the width of a hidden state, `n_vocab` the number of logits. Rows are computed in
+    chunks of at most `chunk_rows`, which bounds the memory that logits take on the device.
+    """
+
+    def __init__(self, steps: Sequence[Step], backend: Backend, chunk_bytes: int) -> None:
+        self._stack = ExitStack()
+        self._steps, self._backend = tuple(steps), backend
+        matrix = next(step.weight for step in steps if step.op == "MUL_MAT")
+        self.n_embd, self.n_vocab = int(matrix.contents.ne[0]), int(matrix.contents.ne[1])
+        fits = chunk_bytes // (4 * self.n_vocab)
+        self._sizes = tuple(n for n in _CHUNKS if n <= fits) or _CHUNKS[:1]
+        self.chunk_rows = self._sizes[-1]
+        self._capacity = 256
+        self._graphs: dict[tuple[int, int, bool, bool], _Replay] = {}
+
+    def _build(self, n_rows: int, n_targets: int, normed: bool, scaled: bool) -> _Replay:
+        graph = Graph(self._backend)
+        self._stack.enter_context(graph)
+        hidden = graph.input(ggml.F32, self.n_embd, n_rows)
+        scale = graph.input(ggml.F32, 1, n_rows) if scaled else None
+        logits = self._apply(graph, hidden, scale, normed)
+        if not n_targets:
+            graph.output(logits)
+            graph.allocate()
+            return _Replay(graph, hidden, scale, None, logits)
+        targets = graph.input(ggml.I32, n_targets)
+        flat = graph.op("reshape_2d", logits, 1, self.n_vocab * n_rows)
+        picked = graph.output(graph.op("get_rows", flat, targets))
+        best = graph.op("reshape_2d", graph.op("argmax", logits), 1, n_rows)
+        rows = graph.op("reshape_3d", logits, 1, self.n_vocab, n_rows)
+        peak = graph.output(graph.op("get_rows", rows, best))
+        softmax = graph.op("soft_max", logits)
+        rows = graph.op("reshape_3d", softmax, 1, self.n_vocab, n_rows)
+        probability = graph.output(graph.op("get_rows", rows, best))
+        for node in (picked, softmax):
+            graph.check(node, "the projection")
+        graph.allocate()
+        return _Replay(graph, hidden, scale, targets, logits, picked, peak, probability)
+
+    def _apply(self, graph: Graph, x: Any, scale: Any, normed: bool) -> Any:
+        before_matrix = True
+        for step in self._steps:
+            vector = step.op in ("MUL", "ADD") and before_matrix
+            if not normed and (step.op in _NORMS or vector):
+                continue
+            x = self._replay(graph, step, x)
+            graph.check(x, step.label)
+            if step.op == "MUL_MAT":
+                before_matrix = False
+                x = graph.op("mul", x, scale) if scale else x
+        return x
+
+    @staticmethod
+    def _replay(graph: Graph, step: Step, x: Any) -> Any:
+        if step.op in _NORMS:
+            return graph.op(step.op.lower(), x, step.floats[0])
+        if step.op == "MUL_MAT":
+            return graph.op("mul_mat", step.weight, x)
+        if step.op == "SCALE":
+            return graph.op("scale_bias", x, *step.floats)
+        if step.op == "TANH":
+            return graph.op("unary", x, struct.unpack("i", step.params[:4])[0])
+        return graph.op(step.op.lower(), x, step.weight)
+
+    def _replay_for(self, n_rows: int, n_targets: int, normed: bool, scaled: bool) -> _Replay:
+        key = (n_rows, n_targets, normed, scaled)
+        if key not in self._graphs:
+            self._graphs[key] = self._build(*key)
+        return self._graphs[key]
+
+    def _fill(self, hidden: FloatArray, n_targets: int, normed: bool) -> _Replay:
+        """Load up to `chunk_rows` rows, padded with copies of the first, into a fitting graph."""
+        n_rows = next(n for n in self._sizes if n >= len(hidden))
+        padded = np.empty((n_rows, self.n_embd), np.float32)
+        padded[: len(hidden)], padded[len(hidden) :] = hidden, hidden[0]
+        exponents = np.zeros(n_rows, np.int32) if normed else scale_exponents(padded)
+        replay = self._replay_for(n_rows, n_targets, normed, bool(exponents.any()))
+        if replay.scale:
+            padded = np.ldexp(padded, -exponents[:, None])
+            ggml.write_tensor(replay.scale, np.ldexp(np.float32(1), exponents))
+        ggml.write_tensor(replay.hidden, padded)
+        return replay
+
+    def logits(self, hidden: FloatArray, *, normed: bool) -> FloatArray:
+        """Project hidden states (n, n_embd) to logits float32 (n, n_vocab)."""
+        out = np.empty((len(hidden), self.n_vocab), np.float32)
+        for a in range(0, len(hidden), self.chunk_rows):
+            part = hidden[a : a + self.chunk_rows]
+            replay = self._fill(part, 0, normed)
+            replay.graph.compute()
+            ggml.read_tensor(replay.logits, out[a : a + len(part)])
+        return out
+
+    def log_probs(
+        self,
+        hidden: FloatArray,
+        rows: npt.NDArray[np.int64],
+        tokens: npt.NDArray[np.int64],
+        *,
+        normed: bool,
+    ) -> npt.NDArray[np.float64]:
+        """Natural-log probabilities float64 (m,) of `tokens` (m,) predicted from `rows` (m,).
+
+        `rows` index `hidden` (n, n_embd) and ascend. No logits leave the device: the log-sum-exp
+        of a row is ``logit[argmax] - log(softmax[argmax])``, which cannot underflow.
+        """
+        out = np.empty(len(rows), np.float64)
+        cuts = np.searchsorted(rows, np.arange(0, len(hidden) + self.chunk_rows, self.chunk_rows))
+        for i, (a, b) in enumerate(pairwise(cuts)):
+            first = i * self.chunk_rows
+            part = hidden[first : first + self.chunk_rows]
+            out[a:b] = self._chunk(part, rows[a:b] - first, tokens[a:b], normed)
+        if not np.isfinite(out).all():
+            raise RunError("a log-probability is not finite: this device overflows; try -ngl 0")
+        return out
+
+    def _chunk(
+        self,
+        hidden: FloatArray,
+        rows: npt.NDArray[np.int64],
+        tokens: npt.NDArray[np.int64],
+        normed: bool,
+    ) -> npt.NDArray[np.float64]:
+        self._reserve(len(rows))
+        replay = self._fill(hidden, self._capacity, normed)
+        n_rows = int(replay.hidden.contents.ne[1])
+        targets = np.zeros(self._capacity, np.int32)
+        targets[: len(rows)] = rows * self.n_vocab + tokens
+        ggml.write_tensor(replay.targets, targets)
+        replay.graph.compute()
+        picked, peak = np.empty(self._capacity, np.float32), np.empty((2, n_rows), np.float32)
+        ggml.read_tensor(replay.picked, picked)
+        ggml.read_tensor(replay.peak, peak[0])
+        ggml.read_tensor(replay.peak_probability, peak[1])
+        top, probability = peak.astype(np.float64)
+        return picked[: len(rows)] - (top - np.log(probability))[rows]
+
+    def _reserve(self, n_targets: int) -> None:
+        """Make room for that many targets a chunk; graphs of the old room are let go."""
+        if n_targets > self._capacity:
+            self._capacity = 1 << (n_targets - 1).bit_length()
+            self.close()
+
+    def close(self) -> None:
+        """Free every graph; they are built again when needed."""
+        self._graphs.clear()
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

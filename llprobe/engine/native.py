@@ -1,0 +1,65 @@
+"""llama.cpp's process-wide state: its log, its build, its devices.
+
+This module knows the process. It does not know models.
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import llama_cpp
+from llama_cpp import llama_cpp as llama
+
+from llprobe.engine import ggml
+
+__all__ = ["build_info", "listen", "log_lines", "start"]
+
+_ERROR_LEVEL: Final = 4
+_lines: deque[str] = deque([""], maxlen=60)
+_listeners: list[Callable[[str], None]] = []
+_started: list[object] = []  # what C holds pointers to
+
+
+def _log(_level: int, text: bytes, _user: object) -> None:
+    """Keep the newest lines; llama.cpp ends each with a newline, continuations excepted."""
+    for part in text.decode(errors="replace").splitlines(keepends=True):
+        _lines[-1] += part.rstrip("\n")
+        if part.endswith("\n"):
+            for listener in _listeners:
+                listener(_lines[-1])
+            _lines.append("")
+
+
+def listen(listener: Callable[[str], None] | None) -> None:
+    """Hand every finished log line to `listener` as well, None = to nobody."""
+    _listeners[:] = [listener] if listener else []
+
+
+def start() -> None:
+    """Initialise llama.cpp once, with its log kept in memory instead of printed."""
+    if not _started:
+        # llama-cpp-python installs a printing log callback when imported; this one replaces it
+        callback = llama.llama_log_callback(_log)
+        _started.append(callback)
+        llama.llama_log_set(callback, ct.c_void_p(0))
+        llama.llama_backend_init()
+
+
+def log_lines(n: int = 8) -> list[str]:
+    """Return the last `n` lines that llama.cpp logged."""
+    return [line for line in _lines if line.strip()][-n:]
+
+
+def build_info() -> dict[str, str]:
+    """Versions and flags that decide numbers: llama-cpp-python, CPU features, devices."""
+    start()
+    devices = ", ".join(f"{d.name} ({d.description.strip()})" for d in ggml.devices())
+    return {
+        "llama_cpp_python": llama_cpp.__version__,
+        "system_info": (llama.llama_print_system_info() or b"").decode().strip(),
+        "devices": devices,
+        "rpc": "yes" if ggml.has_library("ggml-rpc") else "no",
+    }

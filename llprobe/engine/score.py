@@ -1,0 +1,237 @@
+"""Questions -> summed log-probs of every option at every layer, group by group.
+
+The score of an option at a layer is the sum of the log-probs of its tokens, given the prompt and
+the option's tokens before, with that layer's logits (arXiv 2312.04333, section 3). The prefix
+that all questions share is decoded once, each group of questions as one prefix tree.
+
+This module knows items and packings. It does not know runs, stores or processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from llprobe.engine.capture import Capture
+from llprobe.engine.lens import normed_layers, target_log_probs
+from llprobe.engine.probe import Probe
+from llprobe.engine.session import Context
+from llprobe.engine.trie import Limits, Packing, TokenItem, Trie, build_trie, pack, slices
+from llprobe.errors import TaskError
+from llprobe.task import Item, Skipped
+
+__all__ = ["ItemScore", "Scorer", "TokenizedTask", "tokenize_items"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemScore:
+    """One item's scores: `logprob[lens]` (n_options, n_layers), natural log, summed over tokens."""
+
+    index: int
+    n_tokens: tuple[int, ...]
+    logprob: dict[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedTask:
+    """A task in tokens: the items that fit, their indices in the task, and those that do not."""
+
+    items: tuple[TokenItem, ...]
+    indices: tuple[int, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def longest(self) -> int:
+        """Length of the longest sequence."""
+        return max((len(s) for item in self.items for s in item.sequences), default=0)
+
+
+def tokenize_items(probe: Probe, preamble: str, items: Sequence[Item]) -> TokenizedTask:
+    """Tokenise prompt and option jointly; leave out, by name, what the context cannot hold.
+
+    Where an option's tokens merge with the prompt's last ones, scoring starts at the first
+    token that differs, for all options of the item alike. Raises TaskError where an option adds
+    no token of its own.
+    """
+    limit = min(probe.settings.n_ctx or probe.model.n_ctx_train, probe.model.n_ctx_train)
+    kept: list[TokenItem] = []
+    indices: list[int] = []
+    skipped: list[Skipped] = []
+    for index, item in enumerate(items):
+        tokens = _tokenize(probe, preamble, item)
+        longest = max(len(s) for s in tokens.sequences)
+        if longest > limit:
+            reason = f"needs {longest} tokens of context, {limit} are there"
+            skipped.append(Skipped(item.id, reason))
+            continue
+        kept.append(tokens)
+        indices.append(index)
+    return TokenizedTask(tuple(kept), tuple(indices), tuple(skipped))
+
+
+def _tokenize(probe: Probe, preamble: str, item: Item) -> TokenItem:
+    model, text = probe.model, preamble + item.prompt
+    prompt = [*model.bos, *model.tokenize(text)]
+    sequences = [(*model.bos, *model.tokenize(text + choice)) for choice in item.choices]
+    start = min(_agree(prompt, sequence) for sequence in sequences)
+    if start < 1:
+        raise TaskError(f"item {item.id}: no token stands before the options; write a prompt")
+    for choice, sequence in zip(item.choices, sequences, strict=True):
+        if len(sequence) <= start:
+            raise TaskError(f"item {item.id}: the choice {choice!r} adds no token to the prompt")
+    return TokenItem(tuple(sequences), start)
+
+
+def _agree(a: Sequence[int], b: Sequence[int]) -> int:
+    n = min(len(a), len(b))
+    if tuple(a[:n]) == tuple(b[:n]):
+        return n
+    return next(i for i in range(n) if a[i] != b[i])
+
+
+@dataclass(slots=True)
+class Phases:
+    """Seconds spent so far, and the work done in them."""
+
+    prefill: float = 0.0
+    capture: float = 0.0
+    projection: float = 0.0
+    tokens: int = 0
+    rows: int = 0
+    targets: int = 0
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the figures by name."""
+        return asdict(self)
+
+
+class Scorer:
+    """Scores one tokenised task on a probe, group by group; a context manager.
+
+    `layers` are the layers to score, numbered 1..n (0 = the first block's input). `packing` is
+    what is computed together; `phases` says where the time went.
+    """
+
+    def __init__(
+        self, probe: Probe, task: TokenizedTask, layers: Sequence[int], lenses: Sequence[str]
+    ) -> None:
+        self._stack = ExitStack()
+        self.probe, self.task, self.layers = probe, task, tuple(layers)
+        n_layers = probe.model.n_layers
+        self._normed = {lens: normed_layers(lens, self.layers, n_layers) for lens in lenses}
+        settings = probe.settings
+        n_ctx = settings.n_ctx or task.longest + settings.n_batch
+        share = settings.share
+        leaves = min(settings.max_leaves, probe.max_rows) if share else 1
+        tokens = settings.n_batch if share else 1
+        self.packing: Packing = pack(task.items, Limits(tokens, n_ctx, leaves, share_prefix=share))
+        self._context = self._stack.enter_context(
+            Context(probe.model, n_ctx, leaves + 1, probe.max_rows)
+        )
+        self._capture = Capture(
+            self.layers, probe.model.n_embd, self._context.n_ubatch, probe.input_name
+        )
+        self.phases = Phases()
+        self._ready = False
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that all groups decode, the shared prefix included."""
+        skip = len(self.packing.prefix)
+        tries = (
+            build_trie(self.task.items, p, skip) for g in self.packing.groups for p in g.passes
+        )
+        return skip + sum(len(trie.tokens) for trie in tries)
+
+    def groups(self, done: frozenset[int] = frozenset()) -> Iterator[tuple[int, list[ItemScore]]]:
+        """Score every group that is not `done`; yields (group index, its items' scores)."""
+        for index in range(len(self.packing.groups)):
+            if index not in done:
+                yield index, self._group(index)
+
+    def _group(self, index: int) -> list[ItemScore]:
+        self._prefix()
+        group = self.packing.groups[index]
+        sums: dict[tuple[int, int], dict[str, FloatArray]] = {}
+        for members in group.passes:
+            trie = build_trie(self.task.items, members, len(self.packing.prefix))
+            edges = self._edges(trie)
+            for item, option, ids in trie.options:
+                sums[item, option] = {lens: lp[ids].sum(axis=0) for lens, lp in edges.items()}
+        return [self._item(i, sums) for i in group.items]
+
+    def _item(self, i: int, sums: dict[tuple[int, int], dict[str, FloatArray]]) -> ItemScore:
+        item = self.task.items[i]
+        options = range(len(item.sequences))
+        logprob = {lens: np.stack([sums[i, o][lens] for o in options]) for lens in self._normed}
+        n_tokens = tuple(len(s) - item.start for s in item.sequences)
+        return ItemScore(self.task.indices[i], n_tokens, logprob)
+
+    def _prefix(self) -> None:
+        if self._ready:
+            return
+        self._context.callback.listener = None
+        started = perf_counter()
+        self._context.decode_prefix(np.array(self.packing.prefix, np.int32))
+        self.phases.prefill += perf_counter() - started
+        self.phases.tokens += len(self.packing.prefix)
+        self._ready = True
+
+    def _edges(self, trie: Trie) -> dict[str, FloatArray]:
+        """Log-probs (n_edges, n_layers) of a tree's edges through every lens."""
+        out = {lens: np.empty((len(trie.edge_rows), len(self.layers))) for lens in self._normed}
+        self._context.fork(trie.n_leaves)
+        for a, b in slices(trie, self._context.n_batch, self._context.max_outputs):
+            first, last = np.searchsorted(trie.edge_rows, [a, b])
+            flagged = np.zeros(b - a, bool)
+            flagged[trie.edge_rows[first:last] - a] = True
+            states = self._decode(trie, a, b, flagged)
+            if first == last:
+                continue
+            # edges name nodes of the tree; states have a row for each flagged node of this slice
+            rows = (np.cumsum(flagged) - 1)[trie.edge_rows[first:last] - a]
+            started = perf_counter()
+            for lens, normed in self._normed.items():
+                tokens = trie.edge_tokens[first:last]
+                out[lens][first:last] = target_log_probs(
+                    self.probe.head, states, normed, rows, tokens
+                )
+            self.phases.projection += perf_counter() - started
+            self.phases.rows += states.shape[1]
+        self._context.drop(trie.n_leaves)
+        self.phases.targets += len(trie.edge_rows)
+        return out
+
+    def _decode(
+        self, trie: Trie, a: int, b: int, flagged: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float32]:
+        self._capture.begin(flagged)
+        self._context.callback.listener = self._capture
+        copied, started = self._capture.seconds, perf_counter()
+        # sequence 0 holds the prefix, so a tree's leaf s is llama.cpp's sequence s + 1
+        lo, hi = trie.seq_lo[a:b] + 1, trie.seq_hi[a:b] + 1
+        tokens, positions = trie.tokens[a:b].copy(), trie.positions[a:b].copy()
+        self._context.decode(tokens, positions, lo, hi, flagged)
+        copied = self._capture.seconds - copied
+        self.phases.capture += copied
+        self.phases.prefill += perf_counter() - started - copied
+        self.phases.tokens += b - a
+        return self._capture.end()
+
+    def close(self) -> None:
+        """Free the context; safe to call twice."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,92 @@
+"""How the engine is to run: everything beside model and questions that can decide a number.
+
+This module knows names and limits of settings. It does not know what they are applied to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llprobe.errors import UsageError
+
+__all__ = ["LENSES", "MAX_SEQUENCES", "EngineSettings", "parse_layers"]
+
+LENSES = ("norm", "paper", "raw")
+"""`norm`: final norm at every layer; `paper`: only before the last layer's logits; `raw`: never."""
+
+MAX_SEQUENCES = 256
+"""llama.cpp's LLAMA_MAX_SEQ."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Settings of one engine run.
+
+    `n_batch`, `n_ubatch`: tokens a decode, and a graph, may hold. `n_ctx`: most tokens of the
+    cache, None = what the plan needs. `n_threads`: None = one per performance core. `n_gpu_layers`:
+    -1 = all. `kv_f32`: cache in float32 instead of float16. `flash_attention`: fused attention.
+    `share`: many options in one prefix tree (False: one option, one sequence, from its start).
+    `buffer_mb`: memory in MiB for logits and hidden states of one decode, each. `force`: load a
+    model that is expected not to fit memory.
+    """
+
+    n_batch: int = 512
+    n_ubatch: int = 512
+    n_ctx: int | None = None
+    n_threads: int | None = None
+    n_gpu_layers: int = -1
+    kv_f32: bool = False
+    flash_attention: bool = True
+    share: bool = True
+    buffer_mb: int = 64
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that llama.cpp would abort on."""
+        if self.n_batch < 2:
+            raise UsageError(f"-b {self.n_batch}: a batch holds at least 2 tokens; try -b 512")
+        if self.n_ubatch < 1:
+            raise UsageError(f"-ub {self.n_ubatch}: must be at least 1; try -ub 512")
+        if self.n_ctx is not None and self.n_ctx < 8:
+            raise UsageError(f"--ctx {self.n_ctx}: a context holds at least 8 tokens")
+        if self.n_threads is not None and self.n_threads < 1:
+            raise UsageError(f"--threads {self.n_threads}: must be at least 1")
+        if self.buffer_mb < 1:
+            raise UsageError(f"--buffer-mb {self.buffer_mb}: must be at least 1")
+
+    def reference(self) -> EngineSettings:
+        """Reference mode: one option at a time, float32 cache, no flash attention."""
+        return replace(self, kv_f32=True, flash_attention=False, share=False)
+
+    @property
+    def max_leaves(self) -> int:
+        """Most option sequences of one pass: sequence 0 holds the prefix, a batch all sequences."""
+        return min(MAX_SEQUENCES, self.n_batch) - 1
+
+
+def parse_layers(text: str | None, n_layers: int) -> tuple[int, ...]:
+    """Layers of a model named by e.g. ``1-30``, ``10,20,-1`` or None for all; ascending.
+
+    Layer k is the residual stream after block k, 0 the first block's input, -1 the last layer.
+    """
+    if text is None or text.strip() == "all":
+        return tuple(range(1, n_layers + 1))
+    chosen: set[int] = set()
+    for part in text.split(","):
+        first, last = _range(part.strip(), text)
+        low, high = (n + n_layers + 1 if n < 0 else n for n in (first, last))
+        if not 0 <= low <= high <= n_layers:
+            raise UsageError(f"--layers {part.strip()}: this model has layers 0 to {n_layers}")
+        chosen.update(range(low, high + 1))
+    return tuple(sorted(chosen))
+
+
+def _range(part: str, text: str) -> tuple[int, int]:
+    """Return the two ends of ``7``, ``-1``, ``3-8`` or ``-5--1``."""
+    cut = part.find("-", 1)
+    try:
+        if cut < 0:
+            return int(part), int(part)
+        return int(part[:cut]), int(part[cut + 1 :])
+    except ValueError:
+        raise UsageError(f"--layers {text!r}: write e.g. 1-30 or 10,20,-1") from None

@@ -1,0 +1,10 @@
+"""All that is kept: runs, cells, questions and scores, in one SQLite file.
+
+`Store` writes and reads; `default_path` says where the file is. Only this package knows SQL.
+"""
+
+from llprobe.store.database import default_path
+from llprobe.store.read import CellRecord, CellScores, RunRecord
+from llprobe.store.store import Store
+
+__all__ = ["CellRecord", "CellScores", "RunRecord", "Store", "default_path"]

@@ -1,0 +1,111 @@
+"""Open the database file: where it is, its pragmas, its version, and errors in words.
+
+This module knows a file and a connection. It does not know what the tables mean.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from llprobe.errors import StoreError
+from llprobe.store.migrations import MIGRATIONS
+
+__all__ = ["default_path", "in_words", "open_database", "transaction"]
+
+_BUSY_SECONDS = 10.0
+
+
+def default_path() -> Path:
+    """Where the database is: LLPROBE_DB, else llprobe.db in the user's data folder."""
+    named = os.environ.get("LLPROBE_DB")
+    return Path(named) if named else Path(platformdirs.user_data_dir("llprobe")) / "llprobe.db"
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about the file at `path` into a StoreError that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(_explain(path, str(error))) from error
+
+
+def _explain(path: Path, reason: str) -> str:
+    known = {
+        "not a database": f"{path} is not an llprobe database: name another file with --db",
+        "malformed": f"{path} is damaged ({reason}): restore a copy, or name another with --db",
+        "locked": f"{path} is locked by another process: wait for it to end, then try again",
+        "readonly": f"{path} is read-only: change its permissions, or name another with --db",
+        "read-only": f"{path} is read-only: change its permissions, or name another with --db",
+        "disk is full": f"the disk that holds {path} is full: make room and run the same command "
+        "again; what is stored is intact",
+        "disk I/O": f"the disk that holds {path} failed ({reason}): what is stored is intact",
+        "unable to open": f"cannot open {path}: check that its folder exists and is writable",
+    }
+    return next((text for key, text in known.items() if key in reason), f"{path}: {reason}")
+
+
+def open_database(path: Path, *, create: bool = True) -> sqlite3.Connection:
+    """Open or create the database and bring it to the newest schema.
+
+    Raises StoreError for a file that is not ours, newer than this llprobe, or cannot be opened.
+    """
+    if not create and not path.exists():
+        raise StoreError(f"no database at {path}: `llprobe run` makes one, --db names another")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    with in_words(path):
+        db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            _prepare(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("PRAGMA foreign_keys = ON")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} has schema {version}, this llprobe knows {len(MIGRATIONS)}: "
+            "upgrade llprobe, or name another file with --db"
+        )
+    if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise StoreError(f"{path} is another program's database: name another file with --db")
+    if version < len(MIGRATIONS):
+        db.execute("PRAGMA journal_mode = WAL")
+        _migrate(db)
+    db.execute("PRAGMA synchronous = NORMAL")
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    with transaction(db):
+        # read again: another process may have migrated while this one waited for the lock
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
+            step(db)
+            db.execute(f"PRAGMA user_version = {number}")
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Commit all that is done inside, or nothing of it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        # a full disk may have rolled the transaction back by itself
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

@@ -1,0 +1,54 @@
+"""The schema, as numbered steps: step n takes a database from version n - 1 to n.
+
+Steps are never edited once released; a change is a new step. This module knows tables, not rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+__all__ = ["MIGRATIONS"]
+
+
+def _first(db: sqlite3.Connection) -> None:
+    """Create runs of cells over questions; a group of items is the unit of commit."""
+    for statement in (
+        """CREATE TABLE questions (
+            hash TEXT PRIMARY KEY, task TEXT NOT NULL, version TEXT NOT NULL,
+            preamble TEXT NOT NULL, notes TEXT NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE items (
+            questions TEXT NOT NULL REFERENCES questions(hash) ON DELETE CASCADE,
+            idx INTEGER NOT NULL, id TEXT NOT NULL, grp TEXT NOT NULL, prompt TEXT NOT NULL,
+            choices TEXT NOT NULL, correct TEXT NOT NULL, best INTEGER NOT NULL,
+            PRIMARY KEY (questions, idx)) WITHOUT ROWID""",
+        """CREATE TABLE cells (
+            id TEXT PRIMARY KEY, model TEXT NOT NULL, fingerprint TEXT NOT NULL,
+            model_info TEXT NOT NULL, questions TEXT NOT NULL REFERENCES questions(hash),
+            request TEXT NOT NULL, lens TEXT NOT NULL, layers TEXT NOT NULL,
+            settings TEXT NOT NULL, versions TEXT NOT NULL, record TEXT NOT NULL DEFAULT '{}',
+            phases TEXT NOT NULL DEFAULT '{}', n_groups INTEGER, n_items INTEGER,
+            status TEXT NOT NULL DEFAULT 'planned',
+            error TEXT NOT NULL DEFAULT '') WITHOUT ROWID""",
+        """CREATE TABLE scored_groups (
+            cell TEXT NOT NULL REFERENCES cells(id) ON DELETE CASCADE, grp INTEGER NOT NULL,
+            n_items INTEGER NOT NULL, PRIMARY KEY (cell, grp)) WITHOUT ROWID""",
+        """CREATE TABLE scores (
+            cell TEXT NOT NULL REFERENCES cells(id) ON DELETE CASCADE, idx INTEGER NOT NULL,
+            n_tokens TEXT NOT NULL, logprob BLOB NOT NULL, PRIMARY KEY (cell, idx))""",
+        """CREATE TABLE skipped (
+            cell TEXT NOT NULL REFERENCES cells(id) ON DELETE CASCADE, id TEXT NOT NULL,
+            reason TEXT NOT NULL, PRIMARY KEY (cell, id)) WITHOUT ROWID""",
+        """CREATE TABLE runs (
+            id TEXT PRIMARY KEY, created TEXT NOT NULL, updated TEXT NOT NULL,
+            command TEXT NOT NULL, status TEXT NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE run_cells (
+            run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, position INTEGER NOT NULL,
+            cell TEXT NOT NULL REFERENCES cells(id), PRIMARY KEY (run, position)) WITHOUT ROWID""",
+        "CREATE INDEX run_cells_by_cell ON run_cells(cell)",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+"""Step n is at index n - 1; the newest schema's version is their number."""

@@ -1,0 +1,166 @@
+"""What can be read back: runs, their cells, and a cell's items with scores, as frozen records.
+
+This module knows SELECT statements. It does not know metrics.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llprobe.errors import UnknownName, UsageError
+from llprobe.task import Item, Skipped
+
+__all__ = [
+    "CellRecord",
+    "CellScores",
+    "RunRecord",
+    "find_run",
+    "read_cells",
+    "read_runs",
+    "read_scores",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run: the command that made it, when (UTC, ISO 8601), how far it is."""
+
+    id: str
+    created: str
+    updated: str
+    command: str
+    status: str
+    models: tuple[str, ...]
+    tasks: tuple[str, ...]
+    lenses: tuple[str, ...]
+    n_done: int
+    n_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """A cell: everything that decided its numbers, and how far it is. Layers are numbered 1..n."""
+
+    id: str
+    model: str
+    fingerprint: str
+    model_info: dict[str, Any]
+    task: str
+    task_version: str
+    questions: str
+    request: dict[str, Any]
+    lens: str
+    layers: tuple[int, ...]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    record: dict[str, str]
+    phases: dict[str, float]
+    notes: tuple[str, ...]
+    status: str
+    error: str
+    n_done: int
+    n_items: int
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellScores:
+    """One item with its scores: `logprob` float64 (n_options, n_layers), natural log, summed."""
+
+    index: int
+    item: Item
+    n_tokens: tuple[int, ...]
+    logprob: npt.NDArray[np.float64]
+
+
+def find_run(db: sqlite3.Connection, name: str) -> str:
+    """Return the id of a run named by its id, an unambiguous beginning of it, or ``last``."""
+    ids = [row[0] for row in db.execute("SELECT id FROM runs ORDER BY updated DESC, created DESC")]
+    if name == "last":
+        if not ids:
+            raise UsageError("no run is stored yet: start one with `llprobe run`")
+        return str(ids[0])
+    found = [id_ for id_ in ids if id_.startswith(name)]
+    if len(found) > 1 and name not in found:
+        raise UsageError(f"{name} may be {' or '.join(i[:12] for i in found)}: write more of it")
+    if not found:
+        raise UnknownName("run", name, [id_[:8] for id_ in ids], "(see `llprobe ls`)")
+    return str(name if name in found else found[0])
+
+
+_RUNS = """
+SELECT r.id, r.created, r.updated, r.command, r.status,
+  (SELECT json_group_array(m) FROM (SELECT DISTINCT c.model AS m FROM run_cells rc
+    JOIN cells c ON c.id = rc.cell WHERE rc.run = r.id ORDER BY rc.position)),
+  (SELECT json_group_array(t) FROM (SELECT DISTINCT q.task AS t FROM run_cells rc
+    JOIN cells c ON c.id = rc.cell JOIN questions q ON q.hash = c.questions
+    WHERE rc.run = r.id ORDER BY rc.position)),
+  (SELECT json_group_array(l) FROM (SELECT DISTINCT c.lens AS l FROM run_cells rc
+    JOIN cells c ON c.id = rc.cell WHERE rc.run = r.id ORDER BY rc.position)),
+  (SELECT coalesce(sum(g.n_items), 0) FROM run_cells rc
+    JOIN scored_groups g ON g.cell = rc.cell WHERE rc.run = r.id),
+  (SELECT coalesce(sum(c.n_items), 0) FROM run_cells rc
+    JOIN cells c ON c.id = rc.cell WHERE rc.run = r.id)
+FROM runs r ORDER BY r.updated DESC, r.created DESC
+"""
+
+
+def read_runs(db: sqlite3.Connection) -> list[RunRecord]:
+    """All runs, the newest first."""
+    return [
+        RunRecord(*row[:5], *(tuple(json.loads(text)) for text in row[5:8]), *row[8:])
+        for row in db.execute(_RUNS)
+    ]
+
+
+_CELLS = """
+SELECT c.id, c.model, c.fingerprint, c.model_info, q.task, q.version, c.questions, c.request,
+  c.lens, c.layers, c.settings, c.versions, c.record, c.phases, q.notes, c.status, c.error,
+  (SELECT coalesce(sum(n_items), 0) FROM scored_groups g WHERE g.cell = c.id), c.n_items,
+  (SELECT json_group_array(json_array(s.id, s.reason)) FROM skipped s WHERE s.cell = c.id)
+FROM run_cells rc JOIN cells c ON c.id = rc.cell JOIN questions q ON q.hash = c.questions
+WHERE rc.run = ? ORDER BY rc.position
+"""
+
+
+def read_cells(db: sqlite3.Connection, run: str) -> list[CellRecord]:
+    """The cells of a run, in its order."""
+    return [_cell(row) for row in db.execute(_CELLS, (run,))]
+
+
+def _cell(row: tuple[Any, ...]) -> CellRecord:
+    (id_, model, fingerprint, info, task, version, questions, request, lens, layers, settings,
+     versions, record, phases, notes, status, error, n_done, n_items, skipped) = row  # fmt: skip
+    return CellRecord(
+        id_, model, fingerprint, json.loads(info), task, version, questions, json.loads(request),
+        lens, tuple(json.loads(layers)), json.loads(settings), json.loads(versions),
+        json.loads(record), json.loads(phases), tuple(json.loads(notes)), status, error, n_done,
+        n_items, tuple(Skipped(*pair) for pair in json.loads(skipped)),
+    )  # fmt: skip
+
+
+_SCORES = """
+SELECT s.idx, i.id, q.preamble || i.prompt, i.choices, i.correct, i.best, i.grp,
+  s.n_tokens, s.logprob
+FROM scores s JOIN cells c ON c.id = s.cell JOIN questions q ON q.hash = c.questions
+JOIN items i ON i.questions = c.questions AND i.idx = s.idx
+WHERE s.cell = ? ORDER BY s.idx
+"""
+
+
+def read_scores(db: sqlite3.Connection, cell: str) -> Iterator[CellScores]:
+    """Yield a cell's scored items in the task's order, each with its whole prompt."""
+    for idx, id_, prompt, choices, correct, best, group, n_tokens, blob in db.execute(
+        _SCORES, (cell,)
+    ):
+        options, lengths = tuple(json.loads(choices)), tuple(json.loads(n_tokens))
+        item = Item(id_, prompt, options, tuple(json.loads(correct)), best, group)
+        logprob = np.frombuffer(blob, "<f8").reshape(len(options), -1)
+        yield CellScores(idx, item, lengths, logprob)

@@ -1,0 +1,154 @@
+"""The child process that loads a model: carries out one request and sends events up a pipe.
+
+Run as ``python -m llprobe.worker FD`` by the runner, which keeps the other end of FD. Between two
+groups of items it looks for a word to stop; when the other end is gone, it ends. Errors are sent
+as events, so the parent never sees a traceback; a crash is seen by the parent as a closed pipe.
+
+This module knows requests and the engine. It does not know the store or who asked.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from llprobe.engine import native
+from llprobe.engine.check import compare_modes
+from llprobe.engine.grid import look
+from llprobe.engine.probe import Probe
+from llprobe.engine.quantize import quantize
+from llprobe.engine.score import ItemScore, Scorer, tokenize_items
+from llprobe.errors import LlprobeError
+from llprobe.events import (
+    Checked,
+    CheckRequest,
+    Event,
+    Failed,
+    GroupScored,
+    ItemResult,
+    JobDone,
+    JobStarted,
+    LensGrid,
+    LensRequest,
+    ModelLoaded,
+    Quantized,
+    QuantizeRequest,
+    QuantizeStep,
+    Request,
+    ScoreRequest,
+)
+from llprobe.plan import Job
+
+__all__ = ["carry_out", "main"]
+
+
+def carry_out(request: Request) -> Iterator[Event]:
+    """Do what `request` says, yielding events as they come; raises LlprobeError."""
+    match request:
+        case ScoreRequest():
+            return _score(request)
+        case LensRequest():
+            return _look(request)
+        case QuantizeRequest():
+            return _quantize(request)
+        case CheckRequest():
+            return _check(request)
+
+
+def _look(request: LensRequest) -> Iterator[Event]:
+    with Probe(request.model, request.settings) as probe:
+        grid = look(probe, request.text, request.lens, request.layers, request.top_k, request.track)
+    yield LensGrid(grid.tokens, request.layers, grid.top, grid.entropy, grid.ranks, grid.notes)
+
+
+def _quantize(request: QuantizeRequest) -> Iterator[Event]:
+    steps = quantize(request.model, request.quant, Path(request.path), request.n_threads)
+    for done, total in steps:
+        yield QuantizeStep(done, total)
+    yield Quantized(request.path)
+
+
+def _check(request: CheckRequest) -> Iterator[Event]:
+    if request.model is None:
+        yield Checked(native.build_info())
+        return
+    difference, layers, worst = compare_modes(request.model, request.settings)
+    facts = native.build_info() | {"self_check": f"{difference:.3g}"}
+    yield Checked(facts, layers, worst)
+
+
+def _score(request: ScoreRequest) -> Iterator[Event]:
+    started = time.perf_counter()
+    settings = request.jobs[0].first.settings
+    with Probe(request.model, settings) as probe:
+        record = native.build_info() | {
+            "threads": str(probe.model.n_threads),
+            "self_check": f"{probe.check.difference:.3g}",
+        }
+        yield ModelLoaded(record, time.perf_counter() - started)
+        for job in request.jobs:
+            yield from _score_job(probe, job, request.done)
+
+
+def _score_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Iterator[Event]:
+    questions, ids = job.first.questions, tuple(cell.id for cell in job.cells)
+    started = time.perf_counter()
+    task = tokenize_items(probe, questions.preamble, questions.items)
+    tokenized = time.perf_counter() - started
+    with Scorer(probe, task, job.first.layers, [cell.lens for cell in job.cells]) as scorer:
+        groups = scorer.packing.groups
+        yield JobStarted(ids, len(task.items), len(groups), scorer.n_tokens, task.skipped)
+        finished = frozenset.intersection(*(done.get(id_, frozenset()) for id_ in ids))
+        for index, scores in scorer.groups(finished):
+            for cell in job.cells:
+                if index not in done.get(cell.id, frozenset()):
+                    items = tuple(_result(score, cell.lens) for score in scores)
+                    yield GroupScored(cell.id, index, items, scorer.phases.tokens)
+        yield JobDone(ids, {"tokenize": tokenized, **scorer.phases.as_dict()})
+
+
+def _result(score: ItemScore, lens: str) -> ItemResult:
+    return ItemResult(score.index, score.n_tokens, score.logprob[lens])
+
+
+def _stop_asked(pipe: Connection) -> bool:
+    """Whether the parent asked to stop, or is gone."""
+    if not pipe.poll():
+        return False
+    with suppress(EOFError):
+        pipe.recv()
+    return True
+
+
+def _failure(error: BaseException) -> Failed:
+    log = tuple(native.log_lines())
+    if isinstance(error, LlprobeError):
+        return Failed(type(error).__name__, str(error), error.exit_code, log)
+    if isinstance(error, MemoryError):
+        return Failed("MemoryError", "out of memory: try a smaller -b or --buffer-mb", 1, log)
+    return Failed(type(error).__name__, f"{type(error).__name__}: {error}", 1, log)
+
+
+def main(fd: int) -> None:
+    """Serve one request from the pipe `fd`."""
+    with Connection(fd) as pipe:
+        request: Request = pipe.recv()
+        # the parent may be killed at any moment: then there is nobody left to tell
+        with suppress(BrokenPipeError, ConnectionResetError):
+            try:
+                for event in carry_out(request):
+                    pipe.send(event)
+                    if _stop_asked(pipe):
+                        return
+            except (BrokenPipeError, ConnectionResetError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
+                pipe.send(_failure(error))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
