@@ -79,6 +79,16 @@ class CellScores:
     n_tokens: tuple[int, ...]
     logprob: npt.NDArray[np.float64]
 
+    @property
+    def correct(self) -> tuple[int, ...]:
+        """Indices of the true options."""
+        return self.item.correct
+
+    @property
+    def best(self) -> int:
+        """Index of the designated best option."""
+        return self.item.best
+
 
 def find_run(db: sqlite3.Connection, name: str) -> str:
     """Return the id of a run named by its id, an unambiguous beginning of it, or ``last``."""

@@ -1,0 +1,140 @@
+"""`llprobe lens`: what every layer would say next, after every token of a text.
+
+This module knows how a grid is drawn. What is in it comes from the worker.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llprobe.cli.options import (
+    Ctx,
+    Force,
+    Format,
+    FormatOption,
+    GpuLayers,
+    Layers,
+    Model,
+    Output,
+    Threads,
+    option,
+)
+from llprobe.cli.output import Column, draw, emit, err, write
+from llprobe.errors import UsageError
+from llprobe.events import Failed, LensGrid, LensRequest
+from llprobe.model import resolve
+from llprobe.runner import call, raise_failure
+from llprobe.settings import LENSES, EngineSettings, parse_layers
+
+__all__ = ["lens"]
+
+_CELL = 11
+
+
+def lens(
+    text: Annotated[str, typer.Argument(help="Any text.")],
+    model: Model,
+    lens_: Annotated[str, option("--lens", help="norm, paper or raw.")] = "norm",
+    layers: Layers = None,
+    top: Annotated[int, option("--top", help="Predictions of each cell.", min=1, max=100)] = 1,
+    track: Annotated[
+        list[str] | None, option("--track", help="Follow this word's rank (may be repeated).")
+    ] = None,
+    threads: Threads = None,
+    gpu_layers: GpuLayers = -1,
+    ctx: Ctx = None,
+    force: Force = False,
+    form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Show the logit lens on a text: layers x tokens, each cell the layer's top prediction."""
+    if lens_ not in LENSES:
+        raise UsageError(f"no lens {lens_!r}; known: {', '.join(LENSES)}")
+    info = resolve(model)
+    settings = EngineSettings(n_threads=threads, n_gpu_layers=gpu_layers, n_ctx=ctx, force=force)
+    chosen = parse_layers(layers, info.n_layers)
+    grid = _ask(LensRequest(info, settings, text, lens_, chosen, top, tuple(track or ())))
+    for note in grid.notes:
+        err.print(note, markup=False)
+    if form is Format.TABLE:
+        write(_draw(grid, top), output)
+        return
+    emit(_rows(grid), [Column(k, k) for k in ("layer", "position", "token", "top")], form, output)
+
+
+def _ask(request: LensRequest) -> LensGrid:
+    for event in call(request):
+        if isinstance(event, Failed):
+            raise_failure(event)
+        if isinstance(event, LensGrid):
+            return event
+    raise KeyboardInterrupt
+
+
+def _rows(grid: LensGrid) -> list[dict[str, Any]]:
+    return [
+        {
+            "layer": layer,
+            "position": position,
+            "token": token,
+            "top": [{"token": text, "p": p} for text, p in grid.top[i][position]],
+            "entropy_bits": float(grid.entropy[i, position]),
+            "rank": {word: int(ranks[i, position]) for word, ranks in grid.ranks.items()},
+        }
+        for i, layer in enumerate(grid.layers)
+        for position, token in enumerate(grid.tokens)
+    ]
+
+
+def _draw(grid: LensGrid, top: int) -> str:
+    """Draw blocks of columns that fit the screen, the last layer on top as in a stack."""
+    width = Console().width if sys.stdout.isatty() else 100
+    step = max(1, (width - 7) // (_CELL + 1))
+    cuts = range(0, len(grid.tokens), step)
+    blocks = [_block(grid, range(a, min(a + step, len(grid.tokens))), top) for a in cuts]
+    return "\n".join(draw(part) for part in [*blocks, *(_ranks(grid, w) for w in grid.ranks)])
+
+
+def _visible(text: str) -> str:
+    """A token's text in one line, with its spaces to be seen."""
+    shown = text.replace("\n", "⏎").replace("\t", "⇥").replace(" ", "·")
+    return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"
+
+
+def _block(grid: LensGrid, positions: range, top: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("layer", justify="right", header_style="bold")
+    for position in positions:
+        head = Text(_visible(grid.tokens[position]), style="bold")
+        table.add_column(head, width=_CELL, no_wrap=True)
+    for i in reversed(range(len(grid.layers))):
+        cells = (_cell(grid.top[i][p][:top]) for p in positions)
+        table.add_row(str(grid.layers[i]), *cells)
+    return table
+
+
+def _cell(predictions: tuple[tuple[str, float], ...]) -> Text:
+    """Predictions one below the other; the surer the brighter, which greys keep readable too."""
+    text = Text()
+    for n, (token, p) in enumerate(predictions):
+        style = next(s for limit, s in _STYLES if p >= limit)
+        text.append(("\n" if n else "") + _visible(token), style)
+    return text
+
+
+_STYLES = ((0.75, "bold green"), (0.5, "green"), (0.25, "yellow"), (0.1, "default"), (0.0, "dim"))
+
+
+def _ranks(grid: LensGrid, word: str) -> Table:
+    table = Table(box=None, pad_edge=False, title=f"rank of {_visible(word)} after the last token")
+    table.add_column("layer", justify="right", header_style="bold")
+    table.add_column("rank", justify="right", header_style="bold")
+    for layer, rank in zip(grid.layers, grid.ranks[word][:, -1], strict=True):
+        table.add_row(str(layer), f"{rank:,}")
+    return table

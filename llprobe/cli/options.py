@@ -1,0 +1,123 @@
+"""Options that several commands share, each with its environment variable.
+
+This module knows how options are spelled. It does not know what commands do with them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from llprobe.errors import UsageError
+from llprobe.settings import EngineSettings
+from llprobe.store import default_path
+
+__all__ = [
+    "Batch",
+    "BufferMb",
+    "Ctx",
+    "Db",
+    "Force",
+    "Format",
+    "FormatOption",
+    "GpuLayers",
+    "Layers",
+    "Model",
+    "Output",
+    "Reference",
+    "Threads",
+    "Ubatch",
+    "comma_list",
+    "database",
+    "engine_settings",
+    "option",
+]
+
+
+class Format(StrEnum):
+    """How data are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    MD = "md"
+
+
+def option(*names: str, help: str, **more: Any) -> Any:  # noqa: A002 - typer's own name for it
+    """Return a Typer option that can also be given as LLPROBE_<LONG NAME> in the environment."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "LLPROBE_" + long.removeprefix("--").replace("-", "_").upper()
+    return typer.Option(*names, help=help, envvar=variable, **more)
+
+
+Model = Annotated[
+    str,
+    option(
+        "-m", "--model",
+        help="Catalog name, name:quant, path of a GGUF file, or hf:OWNER/REPO:QUANT.",
+    ),
+]  # fmt: skip
+FormatOption = Annotated[Format, option("-F", "--format", help="How to print the data.")]
+Output = Annotated[
+    Path | None, option("-o", "--output", help="Write the data to this file.", dir_okay=False)
+]
+Db = Annotated[Path | None, option("--db", help="Database file [default: see `llprobe locate`].")]
+Layers = Annotated[
+    str | None, option("--layers", help="Layers, e.g. 1-30 or 10,20,-1; 0 is the embedding.")
+]
+Threads = Annotated[
+    int | None, option("--threads", help="CPU threads [default: one per performance core].")
+]
+GpuLayers = Annotated[int, option("-ngl", "--gpu-layers", help="Layers on the GPU, -1 = all.")]
+Batch = Annotated[int, option("-b", "--batch", help="Tokens decoded together.")]
+Ubatch = Annotated[int, option("-ub", "--ubatch", help="Tokens of one compute graph.")]
+Ctx = Annotated[int | None, option("--ctx", help="Context in tokens [default: what is needed].")]
+BufferMb = Annotated[
+    int, option("--buffer-mb", help="MiB for one decode's logits, and for its hidden states.")
+]
+Force = Annotated[bool, option("--force", help="Load a model that is not expected to fit.")]
+Reference = Annotated[
+    bool,
+    option("--reference", help="One option at a time, float32 cache, no flash attention: slow."),
+]
+
+
+def database(path: Path | None) -> Path:
+    """The database file that a command works on."""
+    return path or default_path()
+
+
+def comma_list(text: str, what: str) -> tuple[str, ...]:
+    """Split ``a,b``; raises UsageError where nothing is named."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise UsageError(f"no {what} is named")
+    return names
+
+
+def engine_settings(
+    *,
+    batch: int,
+    ubatch: int,
+    ctx: int | None,
+    threads: int | None,
+    gpu_layers: int,
+    buffer_mb: int,
+    force: bool,
+    reference: bool = False,
+) -> EngineSettings:
+    """Settings of the engine from a command's options."""
+    settings = EngineSettings(
+        n_batch=batch,
+        n_ubatch=ubatch,
+        n_ctx=ctx,
+        n_threads=threads,
+        n_gpu_layers=gpu_layers,
+        buffer_mb=buffer_mb,
+        force=force,
+    )
+    return settings.reference() if reference else settings

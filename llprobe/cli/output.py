@@ -1,0 +1,149 @@
+"""Print data: as a table for people, or as JSON, JSON lines, CSV or Markdown for programs.
+
+Data go to stdout or a file, everything else to stderr. This module knows rows and formats. It
+does not know what the rows are about.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+from llprobe.cli.options import Format
+from llprobe.errors import UsageError
+
+__all__ = ["Column", "draw", "emit", "emit_lines", "err", "escape_md", "percent", "write"]
+
+_UNBOUNDED = 10_000
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def percent(value: float | None) -> str:
+    """An accuracy in percent with one decimal, a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: the row's key, its heading, how a value reads for people, whether it may wrap."""
+
+    key: str
+    heading: str
+    show: Callable[[Any], str] = _plain
+    right: bool = False
+    wraps: bool = False
+
+
+def write(text: str, output: Path | None) -> None:
+    """Write text to a file, or to stdout."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+
+
+def emit(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[Column],
+    form: Format,
+    output: Path | None,
+    title: str = "",
+) -> None:
+    """Print rows in a format; `columns` choose and order what a table shows."""
+    if form is Format.TABLE:
+        write(_table(rows, columns, title, plain=output is not None), output)
+    elif form is Format.MD:
+        write(_markdown(rows, columns), output)
+    elif form is Format.JSON:
+        write(_dumps(list(rows), indent=2) + "\n", output)
+    elif form is Format.JSONL:
+        emit_lines(rows, output)
+    else:
+        write(_csv(rows), output)
+
+
+def emit_lines(rows: Iterable[dict[str, Any]], output: Path | None) -> None:
+    """Print one JSON object a line, as they come."""
+    if output is None:
+        for row in rows:
+            sys.stdout.write(_dumps(row) + "\n")
+        return
+    try:
+        with output.open("w", encoding="utf-8") as file:
+            file.writelines(_dumps(row) + "\n" for row in rows)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _dumps(value: Any, indent: int | None = None) -> str:
+    # NaN and infinity are no JSON; scores never hold them, and this would say so
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def _table(
+    rows: Sequence[dict[str, Any]], columns: Sequence[Column], title: str, *, plain: bool
+) -> str:
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
+    table.pad_edge = False
+    for column in columns:
+        justify: JustifyMethod = "right" if column.right else "left"
+        table.add_column(
+            column.heading, justify=justify, no_wrap=not column.wraps, overflow="fold",
+            header_style="bold",
+        )  # fmt: skip
+    for row in rows:
+        table.add_row(*(Text(column.show(row.get(column.key))) for column in columns))
+    return draw(table, plain=plain)
+
+
+def draw(*parts: Table, plain: bool = False) -> str:
+    """Draw tables as text: as wide as the screen, or as they need to be in a file or a pipe."""
+    screen = sys.stdout.isatty() and not plain
+    buffer = io.StringIO()
+    console = Console(file=buffer, force_terminal=screen, highlight=False)
+    console.width = Console().width if screen else _UNBOUNDED
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def escape_md(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def _markdown(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> str:
+    lines = ["| " + " | ".join(c.heading for c in columns) + " |"]
+    lines.append("|" + "|".join(" ---: " if c.right else " --- " for c in columns) + "|")
+    for row in rows:
+        cells = (escape_md(c.show(row.get(c.key))) for c in columns)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(buffer, keys, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: _dumps(v) if isinstance(v, list | dict) else v for k, v in row.items()})
+    return buffer.getvalue()

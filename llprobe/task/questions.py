@@ -1,0 +1,124 @@
+"""What one run of a task asks: preamble, items, what was left out and what was mended.
+
+Knows nothing of templates, file formats or generators; it counts, stops at the limit, keeps ids
+unique and takes the hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from llprobe.errors import DataError, UsageError
+from llprobe.task.build import build
+from llprobe.task.bundled import load_definition
+from llprobe.task.definition import Definition
+from llprobe.task.records import Item, Questions, Row, Skipped, TaskRequest
+from llprobe.task.render import Renderer
+from llprobe.task.shots import build_preamble
+from llprobe.task.sources import task_rows
+
+__all__ = ["load_questions"]
+
+_IDS_IN_A_NOTE = 10
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What the rows gave so far."""
+
+    items: list[Item] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    mended: dict[str, list[str]] = field(default_factory=dict)
+    """What was mended, with the id of each question that it concerns, once for each time."""
+
+
+def load_questions(request: TaskRequest) -> Questions:
+    """Return the questions that a request asks for.
+
+    The limit counts questions that can be asked: reading stops at the last of them, and skipped
+    ones on the way are listed. The same request on the same file gives the same hash everywhere.
+    Raises UsageError for a request that cannot be carried out, TaskError and DataError for a
+    definition or a file that cannot be used.
+    """
+    _check(request)
+    definition = load_definition(request.name)
+    renderer = Renderer.of(definition)
+    preamble = build_preamble(definition, renderer, request)
+    gathered = _gather(task_rows(definition, request), definition, renderer, request.limit)
+    items = tuple(gathered.items)
+    return Questions(
+        task=definition.name,
+        version=definition.version,
+        preamble=preamble,
+        items=items,
+        skipped=tuple(gathered.skipped),
+        notes=tuple(_note(what, ids) for what, ids in gathered.mended.items()),
+        hash=_hash(preamble, items),
+    )
+
+
+def _check(request: TaskRequest) -> None:
+    if request.limit is not None and request.limit < 1:
+        raise UsageError(f"the limit is {request.limit}; ask at least 1 question")
+
+
+def _gather(
+    rows: Iterable[Row], definition: Definition, renderer: Renderer, limit: int | None
+) -> _Gathered:
+    gathered = _Gathered()
+    seen: set[str] = set()
+    for row in rows:
+        _take(row, definition, renderer, gathered, seen)
+        if len(gathered.items) == limit:
+            break
+    if not gathered.items:
+        raise DataError(_nothing_left(definition, gathered.skipped))
+    return gathered
+
+
+def _take(
+    row: Row, definition: Definition, renderer: Renderer, gathered: _Gathered, seen: set[str]
+) -> None:
+    built = build(row, definition, renderer)
+    question = built.question
+    if question.id in seen:
+        raise row.error(f"the id {question.id!r} was there before; ids must differ")
+    seen.add(question.id)
+    if isinstance(question, Skipped):
+        if not definition.skips_bad_rows:
+            raise row.error(question.reason)
+        gathered.skipped.append(question)
+        return
+    gathered.items.append(question)
+    for quirk in (*row.quirks, *["repeated options merged"] * built.merged):
+        gathered.mended.setdefault(quirk, []).append(question.id)
+
+
+def _nothing_left(definition: Definition, skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return f"task {definition.name} has no questions"
+    first = skipped[0]
+    return (
+        f"none of the {len(skipped)} questions of task {definition.name} can be asked; "
+        f"{first.id}: {first.reason}"
+    )
+
+
+def _note(what: str, ids: Sequence[str]) -> str:
+    """Say how often something was mended, and where."""
+    distinct = list(dict.fromkeys(ids))
+    more = len(distinct) - _IDS_IN_A_NOTE
+    listed = ", ".join(distinct[:_IDS_IN_A_NOTE]) + (f" and {more} more" if more > 0 else "")
+    return f"{len(ids)} {what}: {listed}"
+
+
+def _hash(preamble: str, items: Iterable[Item]) -> str:
+    """Return the SHA-256 of the questions, the same on every machine."""
+    asked = [
+        [item.id, item.group, item.prompt, item.choices, item.correct, item.best] for item in items
+    ]
+    text = json.dumps([preamble, asked], ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

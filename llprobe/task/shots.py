@@ -1,0 +1,104 @@
+"""The preamble: what stands before every question of a task.
+
+The task's description, then each worked example as doc_to_text + target_delimiter + answer +
+fewshot_delimiter. Knows nothing of the questions that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llprobe.errors import DataError, TaskError, UsageError
+from llprobe.task.definition import Definition
+from llprobe.task.files import data_rows, read_text
+from llprobe.task.records import Row, TaskRequest
+from llprobe.task.render import Renderer, Template
+from llprobe.task.yamlfile import parse_yaml_value
+
+__all__ = ["build_preamble"]
+
+
+def build_preamble(definition: Definition, renderer: Renderer, request: TaskRequest) -> str:
+    """Return description and worked examples as the request wants them.
+
+    UsageError where more worked examples are asked for than there are.
+    """
+    if request.shots_file and Path(request.shots_file).suffix.lower() == ".txt":
+        return _whole(request)
+    shots = _shots(definition, request)
+    chosen = shots[: _number(definition, request, len(shots))]
+    examples = [_example(shot, definition, renderer) for shot in chosen]
+    return _description(definition, request) + "".join(examples)
+
+
+def _whole(request: TaskRequest) -> str:
+    """Return the preamble that a text file holds."""
+    if request.num_fewshot is not None or request.instruction is not None:
+        raise UsageError(
+            f"{request.shots_file} is the whole preamble: "
+            "leave out the instruction and the number of worked examples"
+        )
+    return read_text(str(request.shots_file))
+
+
+def _number(definition: Definition, request: TaskRequest, there: int) -> int:
+    default = there if request.shots_file else definition.num_fewshot
+    wanted = default if request.num_fewshot is None else request.num_fewshot
+    if wanted < 0:
+        raise UsageError(f"the number of worked examples is {wanted}; give 0 or more")
+    if wanted > there:
+        of = request.shots_file or f"task {definition.name}"
+        raise UsageError(
+            f"{of} has {there} worked examples, not {wanted}; bring more with a shots file"
+        )
+    return wanted
+
+
+def _description(definition: Definition, request: TaskRequest) -> str:
+    if request.instruction is not None:
+        return f"{request.instruction}\n\n" if request.instruction else ""
+    return Template.of(definition.description, definition.where("description")).rendered({})
+
+
+def _shots(definition: Definition, request: TaskRequest) -> list[Row]:
+    path = request.shots_file
+    if not path:
+        return _as_rows(definition.samples, definition.where("fewshot_config.samples"))
+    if Path(path).suffix.lower() not in {".yaml", ".yml"}:
+        return list(data_rows(path))
+    listed = parse_yaml_value(read_text(path), path)
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise DataError(f"{path}: worked examples must be a list of rows, `- field: value`")
+    return _as_rows(listed, path)
+
+
+def _as_rows(fields: Sequence[Mapping[str, Any]], origin: str) -> list[Row]:
+    return [
+        Row(number, f"{origin}, worked example {number + 1}", each)
+        for number, each in enumerate(fields)
+    ]
+
+
+def _example(shot: Row, definition: Definition, renderer: Renderer) -> str:
+    try:
+        question = renderer.prompt(shot.fields)
+        answer = _answer(shot, renderer)
+    except DataError:
+        raise
+    except TaskError as problem:
+        raise shot.error(str(problem)) from problem
+    return question + definition.target_delimiter + answer + definition.fewshot_delimiter
+
+
+def _answer(shot: Row, renderer: Renderer) -> str:
+    targets = renderer.targets(shot.fields)
+    if not targets:
+        raise shot.error("it has no answer")
+    if isinstance(targets[0], str):
+        return targets[0]
+    choices = renderer.choices(shot.fields)
+    if not 0 <= targets[0] < len(choices):
+        raise shot.error(f"there is no option {targets[0]}, it has {len(choices)}")
+    return choices[targets[0]]
