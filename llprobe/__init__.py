@@ -1,0 +1,60 @@
+"""Probe GGUF LLaMA models layer by layer, on a laptop, offline.
+
+    import llprobe
+
+    with llprobe.open_model("smollm2-135m") as model:
+        logprob = model.option_logprobs("The capital of France is", [" Paris", " Rome"])
+
+    run = llprobe.read_run("last")
+    run.frame()                    # a pandas DataFrame, a row per item, option and layer
+    run.cells[0].curve().accuracy  # MC1 by layer
+
+Everything that the command line does is done by this package; see the README.
+"""
+
+from llprobe.analysis import Curve
+from llprobe.api import OpenModel, Scores, StoredCell, StoredRun, open_model, read_run
+from llprobe.errors import (
+    DataError,
+    FetchError,
+    LlprobeError,
+    ModelError,
+    ModelFileError,
+    ModelNotSupported,
+    ModelTooLarge,
+    RunError,
+    StoreError,
+    TaskError,
+    UnknownName,
+    UsageError,
+)
+from llprobe.settings import EngineSettings
+from llprobe.task import Item, Questions, TaskRequest, load_questions, task_names
+
+__all__ = [
+    "Curve",
+    "DataError",
+    "EngineSettings",
+    "FetchError",
+    "Item",
+    "LlprobeError",
+    "ModelError",
+    "ModelFileError",
+    "ModelNotSupported",
+    "ModelTooLarge",
+    "OpenModel",
+    "Questions",
+    "RunError",
+    "Scores",
+    "StoreError",
+    "StoredCell",
+    "StoredRun",
+    "TaskError",
+    "TaskRequest",
+    "UnknownName",
+    "UsageError",
+    "load_questions",
+    "open_model",
+    "read_run",
+    "task_names",
+]

@@ -38,9 +38,10 @@ _CALLBACK: Final = ct.CFUNCTYPE(ct.c_bool, ggml.TensorPtr, ct.c_bool, ct.c_void_
 class NodeCallback:
     """One C function pointer for a context's whole life, whose Python listener can be exchanged.
 
-    A listener is ``(tensor, ask) -> bool``. Its first exception is kept, it is not called again
-    until `raise_error`, and the decode is left to run to its end: returning false instead would
-    make llama.cpp report success with wrong logits.
+    A listener is ``(tensor, ask) -> bool``: asked, whether it wants the node; given the data,
+    whether to go on (if not, the rest of this graph split is not computed, and llama.cpp reports
+    success all the same). Its first exception is kept, it is not called again until
+    `raise_error`, and the decode is left to run to its end.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,7 @@ class NodeCallback:
         if self.listener is None or self._error is not None:
             return not ask
         try:
-            return self.listener(tensor, ask) or not ask
+            return self.listener(tensor, ask)
         except BaseException as error:  # noqa: BLE001 - nothing may unwind into C; raised later
             self._error = error
             return not ask
@@ -112,13 +113,22 @@ class Capture:
 
     `layers` are the layers to keep (0 = the first block's input, named `input_name`). After a
     decode prepared with `begin`, `states` holds float32 (n_layers_kept, n_flagged, n_embd).
-    `seconds` adds up the time spent copying.
+    `seconds` adds up the time spent copying. With `stop` the decode ends at the last layer kept:
+    what llama.cpp would do after it, its own head included, is not needed, and its logits are
+    then not valid.
     """
 
     def __init__(
-        self, layers: Sequence[int], n_embd: int, n_ubatch: int, input_name: bytes
+        self,
+        layers: Sequence[int],
+        n_embd: int,
+        n_ubatch: int,
+        input_name: bytes,
+        *,
+        stop: bool = True,
     ) -> None:
         self._index = {self._node_name(layer, input_name): i for i, layer in enumerate(layers)}
+        self._last, self._stop = len(layers) - 1, stop
         self._n_embd, self._n_ubatch = n_embd, n_ubatch
         self._spans: list[tuple[int, npt.NDArray[np.intp]]] = []
         self._fired = [0] * len(self._index)
@@ -147,14 +157,14 @@ class Capture:
             self.states = np.empty(shape, np.float32)
 
     def __call__(self, tensor: Any, ask: bool) -> bool:
-        """Want the kept layers' nodes, and copy their rows when they are ready."""
+        """Want the kept layers' nodes, copy their rows when they are ready, stop after the last."""
         index = self._index.get(tensor.contents.name)
         if ask or index is None:
-            return index is not None
+            return index is not None and (index == self._last or self.states.shape[1] > 0)
         started = time.perf_counter()
         self._keep(index, tensor)
         self.seconds += time.perf_counter() - started
-        return True
+        return not (self._stop and index == self._last)
 
     def _keep(self, index: int, tensor: Any) -> None:
         ubatch, rows = self._spans[self._fired[index]]

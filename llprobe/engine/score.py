@@ -178,9 +178,12 @@ class Scorer:
     def _prefix(self) -> None:
         if self._ready:
             return
-        self._context.callback.listener = None
         started = perf_counter()
-        self._context.decode_prefix(np.array(self.packing.prefix, np.int32))
+        self._context.callback.listener = self._capture
+        for a in range(0, len(self.packing.prefix), self._context.n_batch):
+            part = np.array(self.packing.prefix[a : a + self._context.n_batch], np.int32)
+            self._capture.begin(np.zeros(len(part), bool))
+            self._context.decode_first(part, a)
         self.phases.prefill += perf_counter() - started
         self.phases.tokens += len(self.packing.prefix)
         self._ready = True

@@ -186,13 +186,11 @@ class Context:
         if status != 0:
             raise RunError(f"llama.cpp could not decode (status {status}){_log_tail()}")
 
-    def decode_prefix(self, tokens: npt.NDArray[np.int32]) -> None:
-        """Decode a common prefix into sequence 0, in batches, without outputs."""
-        for a in range(0, len(tokens), self.n_batch):
-            part = np.ascontiguousarray(tokens[a : a + self.n_batch])
-            positions = np.arange(a, a + len(part), dtype=np.int32)
-            zero = np.zeros(len(part), np.int32)
-            self.decode(part, positions, zero, zero + 1, np.zeros(len(part), bool))
+    def decode_first(self, tokens: npt.NDArray[np.int32], position: int) -> None:
+        """Decode tokens into sequence 0 from `position` on, without outputs."""
+        positions = np.arange(position, position + len(tokens), dtype=np.int32)
+        zero = np.zeros(len(tokens), np.int32)
+        self.decode(tokens, positions, zero, zero + 1, np.zeros(len(tokens), bool))
 
     def fork(self, n_sequences: int) -> None:
         """Make sequences 1 to n begin with what sequence 0 holds; costs no memory."""

@@ -1,0 +1,203 @@
+"""llprobe from Python: open a model in this process, score questions, read stored runs.
+
+The command line keeps models in child processes; a notebook wants one at hand, so here a model is
+loaded in the caller's own. This module knows how the parts are offered. It computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from llprobe.analysis import Curve, item_curves, mc1
+from llprobe.errors import UsageError
+from llprobe.model import resolve
+from llprobe.settings import EngineSettings, parse_layers
+from llprobe.store import CellRecord, CellScores, Store, default_path
+from llprobe.task import Item, Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llprobe.engine.probe import Probe
+
+__all__ = ["OpenModel", "Scores", "StoredCell", "StoredRun", "open_model", "read_run"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One item's scores through one lens.
+
+    `logprob` float64 (n_options, n_layers): natural-log probabilities summed over an option's
+    tokens. `n_tokens` (n_options,): how many they are. `layers`: their numbers, 1..n.
+    """
+
+    item: Item
+    lens: str
+    layers: tuple[int, ...]
+    n_tokens: tuple[int, ...]
+    logprob: FloatArray
+
+    @property
+    def correct(self) -> tuple[int, ...]:
+        """Indices of the true options."""
+        return self.item.correct
+
+    @property
+    def best(self) -> int:
+        """Index of the designated best option."""
+        return self.item.best
+
+    @property
+    def mc1(self) -> npt.NDArray[np.bool_]:
+        """Whether the best option strictly beats every false one, (n_layers,)."""
+        return mc1(self.logprob, self.item.correct, self.item.best)
+
+
+class OpenModel:
+    """A model in this process; made by `open_model`."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self.name: str = probe.model.info.name
+        self.n_layers: int = probe.model.n_layers
+        self.self_check: float = probe.check.difference
+
+    def score(
+        self,
+        items: Sequence[Item],
+        *,
+        preamble: str = "",
+        lens: str = "norm",
+        layers: str | None = None,
+    ) -> tuple[list[Scores], list[Skipped]]:
+        """Score every option of `items` at every layer, all of them packed together.
+
+        An item's full prompt is ``preamble + item.prompt``; choices are appended as they stand.
+        `layers` as on the command line. Returns scores in the items' order, and the items that
+        do not fit the context.
+        """
+        from llprobe.engine.score import Scorer, tokenize_items  # noqa: PLC0415 - loads llama.cpp
+
+        chosen = parse_layers(layers, self.n_layers)
+        task = tokenize_items(self._probe, preamble, items)
+        with Scorer(self._probe, task, chosen, (lens,)) as scorer:
+            found = [score for _, group in scorer.groups() for score in group]
+        scores = [Scores(items[s.index], lens, chosen, s.n_tokens, s.logprob[lens]) for s in found]
+        return scores, list(task.skipped)
+
+    def option_logprobs(
+        self, prompt: str, choices: Sequence[str], *, lens: str = "norm", layers: str | None = None
+    ) -> FloatArray:
+        """Summed log-probs (n_options, n_layers) of `choices` after `prompt`."""
+        if len(choices) < 1:
+            raise UsageError("no choices are given")
+        item = Item("prompt", prompt, tuple(choices), (0,), 0)
+        scores, skipped = self.score([item], lens=lens, layers=layers)
+        if skipped:
+            raise UsageError(f"the prompt {skipped[0].reason}")
+        return scores[0].logprob
+
+
+@contextmanager
+def open_model(
+    name: str | Path,
+    settings: EngineSettings | None = None,
+    *,
+    fetch: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[OpenModel]:
+    """Load a model by catalog name, name:quant, path or hub reference, and free it at the end.
+
+    `fetch` downloads one that is not here. Raises UnknownName, ModelError and its kinds, and
+    FetchError. A crash of llama.cpp ends this process; the command line does not run that risk.
+    """
+    from llprobe.engine.probe import Probe  # noqa: PLC0415 - loads llama.cpp
+
+    info = resolve(name, fetch=fetch, progress=progress)
+    with Probe(info, settings or EngineSettings()) as probe:
+        yield OpenModel(probe)
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """A stored cell: `record` says what decided its numbers, `items` are its scores in order."""
+
+    record: CellRecord
+    items: tuple[CellScores, ...]
+
+    def curve(self) -> Curve:
+        """Metrics by item and layer, with baselines; UsageError where nothing is scored."""
+        if not self.items:
+            raise UsageError(f"nothing of {self.record.task} is scored yet")
+        return item_curves(self.items, self.record.layers)
+
+    def logprob(self, item_id: str) -> FloatArray:
+        """Summed log-probs (n_options, n_layers) of one item."""
+        for score in self.items:
+            if score.item.id == item_id:
+                return score.logprob
+        raise UsageError(f"no item {item_id!r} of {self.record.task} is scored")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A stored run; made by `read_run`. `cells` are one per task and lens, in the run's order."""
+
+    id: str
+    cells: tuple[StoredCell, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """One row per item, option and layer.
+
+        Columns: model, task, lens, group, item, option, choice, correct, best, n_tokens, layer,
+        logprob.
+        """
+        import pandas as pd  # noqa: PLC0415 - slow to import, and only wanted here
+
+        parts = [_frame(cell, score) for cell in self.cells for score in cell.items]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _frame(cell: StoredCell, score: CellScores) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - slow to import, and only wanted here
+
+    n_options, n_layers = score.logprob.shape
+    options = np.repeat(np.arange(n_options), n_layers)
+    record, item = cell.record, score.item
+    return pd.DataFrame(
+        {
+            "model": record.model,
+            "task": record.task,
+            "lens": record.lens,
+            "group": item.group,
+            "item": item.id,
+            "option": options,
+            "choice": [item.choices[o] for o in options],
+            "correct": np.isin(options, item.correct),
+            "best": options == item.best,
+            "n_tokens": np.repeat(score.n_tokens, n_layers),
+            "layer": np.tile(record.layers, n_options),
+            "logprob": score.logprob.ravel(),
+        }
+    )
+
+
+def read_run(run: str = "last", db: Path | None = None) -> StoredRun:
+    """Read a stored run, named by its id, the beginning of it, or ``last``.
+
+    `db` is the database, by default the one that `llprobe locate` prints. Raises UnknownName and
+    StoreError.
+    """
+    with Store(db or default_path(), create=False) as store:
+        found = store.find_run(run)
+        cells = tuple(StoredCell(c, tuple(store.scores(c.id))) for c in store.cells(found))
+    return StoredRun(found, cells)
