@@ -3,19 +3,25 @@
 It speaks what a download needs: a repository's listing with checksums, HEAD and GET of a file
 through a redirect to another path, ETag, X-Repo-Commit, Content-Length, Range, 401 for gated and
 404 for missing. It can cut a download off, and serve other bytes than it announces.
+
+A `Client` is a process with that client in it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -42,7 +48,9 @@ class Hub:
         # Two ports: the client takes files from another host than the hub, as in life.
         self._servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for _ in range(2)]
         self.url, self.cdn = (f"http://127.0.0.1:{s.server_address[1]}" for s in self._servers)
-        self._threads = [threading.Thread(target=s.serve_forever) for s in self._servers]
+        self._threads = [
+            threading.Thread(target=s.serve_forever, args=(0.01,)) for s in self._servers
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -160,3 +168,71 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+CLIENT = """
+import json, os, sys
+from llprobe.errors import LlprobeError
+from llprobe.fetch import fetch
+from llprobe.model import remove, resolve
+for line in sys.stdin:
+    code, env = json.loads(line)
+    os.environ.update(env)
+    seen, out = [], {}
+    note = lambda done, total: seen.append((done, total))
+    try:
+        exec(code)
+    except LlprobeError as error:
+        out["error"] = f"{type(error).__name__}: {error}"
+    for key in env:
+        del os.environ[key]
+    print(json.dumps({**out, "seen": seen}, default=str), flush=True)
+"""
+
+
+class Client:
+    """A process whose hub is `url`: huggingface_hub reads its settings once, at import."""
+
+    def __init__(self, folder: Path, url: str, **env: str) -> None:
+        settings = {
+            "HF_ENDPOINT": url,
+            "HF_HOME": str(folder / "hf"),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0",
+            "LLPROBE_CACHE": str(folder / "cache"),
+            "NO_PROXY": "127.0.0.1",
+        }
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+        log = folder / f"stderr-{len(list(folder.glob('stderr-*')))}"
+        with log.open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-c", CLIENT],
+                env={**clean, **settings, **env},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self.errors = log.open()  # opened anew: a shared one would stand behind what is written
+
+    def run(self, code: str, **env: str) -> dict[str, Any]:
+        """Run code and return what it put into `out` and `seen`, and what went to stderr."""
+        process = self.process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([code, env]) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        said = self.errors.read()
+        assert line, said
+        return {**json.loads(line), "stderr": said}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.process.communicate()
+        self.errors.close()
+        assert self.process.returncode == 0

