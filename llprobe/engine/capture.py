@@ -27,7 +27,7 @@ __all__ = ["Capture", "NodeCallback", "Recorder", "block_inputs"]
 
 _BLOCK = re.compile(rb"l_out-(\d+)$")
 # What llama.cpp calls the first block's input, the latest in the graph first.
-_INPUT_NAMES: Final = (b"inp_norm", b"inpL", b"inp_scaled", b"embd")
+_INPUT_NAMES: Final = (b"inp_norm-0", b"inpL", b"inp_scaled", b"embd")
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -128,7 +128,7 @@ class Capture:
         stop: bool = True,
     ) -> None:
         self._index = {self._node_name(layer, input_name): i for i, layer in enumerate(layers)}
-        self._last, self._stop = len(layers) - 1, stop
+        self._last, self._stop = list(layers).index(max(layers)), stop
         self._n_embd, self._n_ubatch = n_embd, n_ubatch
         self._spans: list[tuple[int, npt.NDArray[np.intp]]] = []
         self._fired = [0] * len(self._index)

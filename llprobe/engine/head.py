@@ -114,16 +114,17 @@ def _weight(tensor: Any, label: str) -> Any:
 
 
 def scale_exponents(hidden: FloatArray) -> npt.NDArray[np.int32]:
-    """Exponents e (n_rows,) so that ``hidden * 2**-e`` stays below 2**14, and 0 where it does.
+    """Exponents e (n_rows,) so that ``hidden * 2**-e`` stays below 2**10, and 0 where it does.
 
     Devices multiply in half precision for some weight types, where values beyond 65,504 become
-    infinite; massive activations of the residual stream reach that. Powers of two are exact.
+    infinite, and CPU kernels of Q4_1 and Q5_1 keep sums of 32 inputs in it; massive activations
+    of the residual stream reach that. Powers of two are exact.
     """
     peak = np.abs(hidden).max(axis=1)
     if not np.isfinite(peak).all():
         raise RunError("a hidden state is not finite: the model file may be damaged")
     exponent = np.frexp(peak)[1].astype(np.int32)
-    return np.where(exponent > 14, exponent - 14, 0).astype(np.int32)
+    return np.where(exponent > 10, exponent - 10, 0).astype(np.int32)
 
 
 @dataclass(frozen=True)

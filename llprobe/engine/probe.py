@@ -8,7 +8,7 @@ This module knows how the engine's parts are put together. It does not know ques
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -72,7 +72,10 @@ class Probe:
     def _open_head(self) -> tuple[Head, bytes, SelfCheck]:
         model = self.model
         tokens = [*model.bos, *model.tokenize(_TEXT)][:14]
-        with Context(model, 32, 1, len(tokens)) as context:
+        n = len(tokens)
+        given = self.settings
+        whole = replace(given, n_batch=max(given.n_batch, n), n_ubatch=max(given.n_ubatch, n))
+        with Context(model, 32, 1, n, whole) as context:
             recorder, names = Recorder(), b""
             context.callback.listener = recorder
             _decode_all(context, tokens)
@@ -91,6 +94,11 @@ class Probe:
         context.callback.listener = _Both(Recorder(), capture)
         _decode_all(context, tokens)
         own = context.logits(len(tokens))
+        if not (np.isfinite(own).all() and 0 < own.std(dtype=np.float64) < 1e30):
+            raise ModelNotSupported(
+                f"{self.model.info.name}: llama.cpp's own logits are not finite or all alike; "
+                "the model file is damaged, get it anew"
+            )
         replayed = head.logits(capture.end()[0], normed=True)
         difference = float(np.abs(own - replayed).max() / own.std())
         if not difference < _TOLERANCE:  # NaN must not pass

@@ -85,7 +85,7 @@ def _tokenize(probe: Probe, preamble: str, item: Item) -> TokenItem:
     if start < 1:
         raise TaskError(f"item {item.id}: no token stands before the options; write a prompt")
     for choice, sequence in zip(item.choices, sequences, strict=True):
-        if len(sequence) <= start:
+        if len(sequence) <= start or list(sequence) == prompt:
             raise TaskError(f"item {item.id}: the choice {choice!r} adds no token to the prompt")
     return TokenItem(tuple(sequences), start)
 

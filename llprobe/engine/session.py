@@ -124,16 +124,26 @@ class Context:
     """A llama.cpp context over a model; a context manager.
 
     `n_ctx` cells of cache, up to `n_seq` sequences, at most `max_outputs` flagged rows a decode.
-    `callback` is shown every node of every decode.
+    `callback` is shown every node of every decode. `settings` are the model's unless given.
     """
 
-    def __init__(self, model: Model, n_ctx: int, n_seq: int, max_outputs: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        n_ctx: int,
+        n_seq: int,
+        max_outputs: int,
+        settings: EngineSettings | None = None,
+    ) -> None:
         self._stack = ExitStack()
         self.model, self.callback = model, NodeCallback()
-        s = model.settings
-        self.n_batch, self.n_ubatch = s.n_batch, min(s.n_ubatch, s.n_batch)
-        self.max_outputs, self.n_ctx = min(max_outputs, s.n_batch), -(-n_ctx // 256) * 256
-        self.handle = llama.llama_init_from_model(model.handle, self._params(n_seq))
+        s = settings or model.settings
+        self.n_ctx = -(-n_ctx // 256) * 256
+        # llama.cpp takes no more tokens at once than its cache has cells
+        self.n_batch = min(s.n_batch, self.n_ctx)
+        self.n_ubatch = min(s.n_ubatch, self.n_batch)
+        self.max_outputs = min(max_outputs, self.n_batch)
+        self.handle = llama.llama_init_from_model(model.handle, self._params(n_seq, s))
         if not self.handle:
             raise ModelTooLarge(
                 f"llama.cpp cannot make a context of {self.n_ctx} tokens: "
@@ -143,10 +153,11 @@ class Context:
         self.memory = llama.llama_get_memory(self.handle)
         self._seq_ids = np.arange(max(n_seq, 1), dtype=np.int32)
 
-    def _params(self, n_seq: int) -> Any:
-        p, s = llama.llama_context_default_params(), self.model.settings
+    def _params(self, n_seq: int, s: EngineSettings) -> Any:
+        p = llama.llama_context_default_params()
         p.n_ctx, p.n_batch, p.n_ubatch, p.n_seq_max = self.n_ctx, self.n_batch, self.n_ubatch, n_seq
-        p.n_outputs_max = self.max_outputs
+        # llama.cpp wants room for an output of every sequence
+        p.n_outputs_max = max(self.max_outputs, n_seq)
         p.n_threads = p.n_threads_batch = self.model.n_threads
         p.flash_attn_type = int(s.flash_attention)
         p.type_k = p.type_v = ggml.F32 if s.kv_f32 else ggml.F16
