@@ -121,7 +121,7 @@ class GroupScored:
 
 @dataclass(frozen=True, slots=True)
 class JobDone:
-    """All groups of a job are scored; seconds and work by phase."""
+    """All groups of a job are scored; seconds and work by phase, peak memory in bytes."""
 
     cells: tuple[str, ...]
     phases: dict[str, float]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["describe", "performance_cores", "versions"]
+__all__ = ["describe", "peak_memory", "performance_cores", "versions"]
 
 
 def performance_cores() -> int:
@@ -26,6 +27,16 @@ def performance_cores() -> int:
             return int(answer)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
+
+
+def peak_memory() -> int:
+    """Most bytes of memory that this process has held, the pages of mapped files included."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # not getrusage: its maximum survives exec, so a child would inherit its parent's
+        peak = next(x for x in status.read_text("utf-8").splitlines() if x.startswith("VmHWM:"))
+        return int(peak.split()[1]) << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def versions() -> dict[str, str]:

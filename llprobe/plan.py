@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 
@@ -99,16 +99,10 @@ def _check(sweep: Sweep) -> None:
     for lens in sweep.lenses:
         if lens not in LENSES:
             raise UsageError(f"no lens {lens!r}; known: {', '.join(LENSES)}")
-    for what, names in (("lens", sweep.lenses), ("task", [repr(r) for r in sweep.tasks])):
-        _no_repeats(what, names)
-
-
-def _no_repeats(what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise UsageError(f"the {what} {name} is given twice; give it once")
-        seen.add(name)
+    twice = [f"the lens {lens}" for lens in sweep.lenses if sweep.lenses.count(lens) > 1]
+    twice += [f"the task {task.name}" for task in sweep.tasks if sweep.tasks.count(task) > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} is given twice; give it once")
 
 
 def _cell(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import isfinite
 from typing import Any
 
 from llprobe.analysis import Curve, item_curves, mc1, mc2, mc3
@@ -29,7 +30,8 @@ class Summary:
     def row(self) -> dict[str, Any]:
         """Return the values of a summary table's row; accuracies in [0, 1]."""
         curve, n = self.curve, self.cell.model_info["n_layers"]
-        several = curve.several_true
+        several = curve.several_true and n in curve.layers
+        last = curve.layers.index(n) if several else 0
         return {
             "model": self.cell.model,
             "task": self.cell.task,
@@ -42,8 +44,8 @@ class Summary:
             "best": curve.at(curve.best_layer),
             "penultimate": curve.at(n - 1),
             "last": curve.at(n),
-            "mc2": float(curve.mc2[:, -1].mean()) if several else None,
-            "mc3": float(curve.mc3[:, -1].mean()) if several else None,
+            "mc2": float(curve.mc2[:, last].mean()) if several else None,
+            "mc3": float(curve.mc3[:, last].mean()) if several else None,
             "mc1_by_layer": [round(float(a), 6) for a in curve.accuracy],
         }
 
@@ -128,10 +130,15 @@ def _item(run: str, cell: CellRecord, score: CellScores) -> dict[str, Any]:
         "best": item.best,
         "n_tokens": list(score.n_tokens),
         "layers": list(cell.layers),
-        "logprob": logprob.tolist(),
+        "logprob": [_finite(row) for row in logprob.tolist()],
         "mc1": [int(hit) for hit in mc1(logprob, item.correct, item.best)],
     }
     if len(item.correct) > 1:
         row["mc2"] = mc2(logprob, item.correct).tolist()
         row["mc3"] = mc3(logprob, item.correct).tolist()
     return row
+
+
+def _finite(values: Sequence[float]) -> list[float | None]:
+    """Values for JSON, which has no NaN or infinity: those stand as null."""
+    return [value if isfinite(value) else None for value in values]

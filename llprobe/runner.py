@@ -8,6 +8,7 @@ This module knows processes and the order of things. It does not know scores or 
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -49,12 +50,17 @@ class Cancel:
         self._pipe: Connection | None = None
 
     def attach(self, child: subprocess.Popen[bytes], pipe: Connection) -> None:
-        """Name the child that is to be stopped."""
+        """Name the child that is to be stopped; one that was asked for before is told at once."""
         self._child, self._pipe = child, pipe
+        if self.requests:
+            self._tell()
 
     def request(self) -> None:
         """Ask to stop; the second time, kill."""
         self.requests += 1
+        self._tell()
+
+    def _tell(self) -> None:
         if self._child is None or self._pipe is None:
             return
         if self.requests > 1:
@@ -71,12 +77,12 @@ def call(request: Request, cancel: Cancel | None = None) -> Iterator[Event]:
     with tempfile.TemporaryFile() as noise, ours:
         with theirs:
             child = _start(theirs.fileno(), noise)
-        cancel.attach(child, ours)
         try:
-            ours.send(request)
-            yield from _listen(ours)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it died before it read: how is said below
+            with suppress(BrokenPipeError, ConnectionResetError):  # how it died is said below
+                ours.send(request)
+                # not before: a word to stop must not fall into the middle of the request
+                cancel.attach(child, ours)
+                yield from _listen(ours)
         finally:
             ours.close()
             code = _end(child)
@@ -99,7 +105,10 @@ def _listen(pipe: Connection) -> Iterator[Event]:
     while True:
         try:
             event: Event = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
+            return  # closed, perhaps in the middle of an event
+        except (pickle.UnpicklingError, AttributeError, ImportError, IndexError) as error:
+            yield Failed("RunError", f"the worker sent what is no event: {error}", 1)
             return
         yield event
 
@@ -121,7 +130,7 @@ def _death(code: int, noise: IO[bytes]) -> Failed:
         return Failed(
             "RunError", f"the worker ended with exit code {code}: {' | '.join(log)}", 1, log
         )
-    name = signal.Signals(-code).name
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     hint = {
         "SIGKILL": "killed, perhaps for memory: try a smaller quant, -b or --buffer-mb",
         "SIGABRT": "llama.cpp gave up: see its last lines",

@@ -26,6 +26,8 @@ class EngineSettings:
     cache, None = what the plan needs. `n_threads`: None = one per performance core. `n_gpu_layers`:
     -1 = all. `kv_f32`: cache in float32 instead of float16. `flash_attention`: fused attention.
     `share`: many options in one prefix tree (False: one option, one sequence, from its start).
+    `skip_shared`: leave out the positions that all options of a question share: MC1 to MC3 stay
+    the same, log-probs lack a term that is common to the options of a question.
     `buffer_mb`: memory in MiB for logits and hidden states of one decode, each. `force`: load a
     model that is expected not to fit memory.
     """
@@ -38,6 +40,7 @@ class EngineSettings:
     kv_f32: bool = False
     flash_attention: bool = True
     share: bool = True
+    skip_shared: bool = False
     buffer_mb: int = 64
     force: bool = False
 

@@ -41,6 +41,7 @@ from llprobe.events import (
     Request,
     ScoreRequest,
 )
+from llprobe.machine import peak_memory
 from llprobe.plan import Job
 
 __all__ = ["carry_out", "main"]
@@ -108,7 +109,8 @@ def _score_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Itera
                 if index not in done.get(cell.id, frozenset()):
                     items = tuple(_result(score, cell.lens) for score in scores)
                     yield GroupScored(cell.id, index, items, scorer.phases.tokens)
-        yield JobDone(ids, {"tokenize": tokenized, **scorer.phases.as_dict()})
+        phases = {"tokenize": tokenized, **scorer.phases.as_dict()}
+        yield JobDone(ids, phases | {"peak_memory": float(peak_memory())})
 
 
 def _result(score: ItemScore, lens: str) -> ItemResult:

@@ -441,3 +441,23 @@ def test_groups_come_one_after_the_other(tiny: Tiny, exact: OpenProbe) -> None:
         seen += [index for index, _ in groups]
     assert all(b == a + 1 for a, b in pairwise(seen))
     assert seen == list(range(len(scorer.packing.groups)))
+
+
+def test_skipping_shared_positions_changes_no_difference_between_options(
+    tiny: Tiny, exact: OpenProbe
+) -> None:
+    items = [
+        Item("a", "once upon", (" a time there was", " a time there is", " a time"), (0,), 0),
+        Item("b", "two", (" plus", " minus two"), (1,), 1),
+    ]
+    tokenized, scores = [], []
+    for skip in (False, True):
+        opened = exact(tiny(), skip_shared=skip)
+        tokenized.append(tokenize_items(opened, "", items).items)
+        scores.append(scored(opened, tokenized[-1]))
+    for full, part in zip(*scores, strict=True):
+        whole, short = full.logprob["norm"], part.logprob["norm"]
+        assert off(whole - whole[0], short - short[0]) < EXACT
+    assert [item.sequences for item in tokenized[0]] == [item.sequences for item in tokenized[1]]
+    assert tokenized[1][0].start > tokenized[0][0].start
+    assert min(scores[1][0].n_tokens) >= 1

@@ -6,18 +6,19 @@ This module knows which commands there are. It does not know what they do.
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any, Final, cast
 
 import typer
 
 from llprobe.cli import doctor, lens, models, run, runs
-from llprobe.cli.output import err
+from llprobe.cli.output import complain, err
 from llprobe.errors import LlprobeError
 
 __all__ = ["app", "main"]
+
+INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="llprobe",
@@ -35,6 +36,10 @@ app.command("locate")(runs.locate)
 app.command("lens")(lens.lens)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
+
+
+_Misuse = cast("type[Exception]", typer.BadParameter.__base__)
+"""Typer's usage errors; which click they come from depends on Typer's version."""
 
 
 def _print_version(value: bool) -> None:
@@ -58,18 +63,20 @@ def _root(
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except LlprobeError as error:
-        err.print(f"[bold red]error:[/] {_escape(str(error))}")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        complain(str(error))
+        code = error.exit_code
+    except _Misuse as error:
+        code = _misused(error)
+    if code == INTERRUPTED:
         err.print("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:
-        # the reader of our stdout (head, less) has enough: nothing more can be printed there
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    sys.exit(code)
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def _misused(error: Any) -> int:
+    """Say in one line what Typer found wrong; it has printed the help if nothing was given."""
+    said = " ".join(error.format_message().replace("Value error, ", "").split())
+    if said:
+        complain(f"{said} (see `{error.ctx.command_path} --help`)" if error.ctx else said)
+    return 2

@@ -33,7 +33,8 @@ def doctor(
     info = resolve(model) if model else None
     settings = EngineSettings(n_threads=threads, n_gpu_layers=gpu_layers)
     found = _ask(CheckRequest(info, settings))
-    facts = describe() | versions() | found.facts
+    known = describe() | versions()
+    facts = known | {k: v for k, v in found.facts.items() if k.replace("_", "-") not in known}
     rows: list[dict[str, Any]] = [{"what": k, "value": v} for k, v in facts.items()]
     for lens, differences in found.differences.items():
         rows.append({"what": f"fast against reference, lens {lens}", "value": _said(differences)})

@@ -35,6 +35,7 @@ from llprobe.settings import LENSES, EngineSettings, parse_layers
 __all__ = ["lens"]
 
 _CELL = 11
+_PICTURES = {chr(code): chr(0x2400 + code) for code in range(32)}
 
 
 def lens(
@@ -98,12 +99,13 @@ def _draw(grid: LensGrid, top: int) -> str:
     step = max(1, (width - 7) // (_CELL + 1))
     cuts = range(0, len(grid.tokens), step)
     blocks = [_block(grid, range(a, min(a + step, len(grid.tokens))), top) for a in cuts]
-    return "\n".join(draw(part) for part in [*blocks, *(_ranks(grid, w) for w in grid.ranks)])
+    return "\n".join([*(draw(block) for block in blocks), *(_ranks(grid, w) for w in grid.ranks)])
 
 
 def _visible(text: str) -> str:
-    """A token's text in one line, with its spaces to be seen."""
+    """A token's text in one line, with its spaces and control characters to be seen."""
     shown = text.replace("\n", "⏎").replace("\t", "⇥").replace(" ", "·")
+    shown = "".join(c if c.isprintable() else _PICTURES.get(c, "\ufffd") for c in shown)
     return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"
 
 
@@ -131,10 +133,11 @@ def _cell(predictions: tuple[tuple[str, float], ...]) -> Text:
 _STYLES = ((0.75, "bold green"), (0.5, "green"), (0.25, "yellow"), (0.1, "default"), (0.0, "dim"))
 
 
-def _ranks(grid: LensGrid, word: str) -> Table:
-    table = Table(box=None, pad_edge=False, title=f"rank of {_visible(word)} after the last token")
+def _ranks(grid: LensGrid, word: str) -> str:
+    title = Text(f"rank of {_visible(word)} after the last token", "bold")
+    table = Table(box=None, pad_edge=False)
     table.add_column("layer", justify="right", header_style="bold")
     table.add_column("rank", justify="right", header_style="bold")
     for layer, rank in zip(grid.layers, grid.ranks[word][:, -1], strict=True):
         table.add_row(str(layer), f"{rank:,}")
-    return table
+    return draw(title, table)

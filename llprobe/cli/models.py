@@ -14,7 +14,7 @@ from llprobe.cli.output import Column, emit, err
 from llprobe.cli.progress import Meter
 from llprobe.events import Failed, Quantized, QuantizeRequest, QuantizeStep
 from llprobe.machine import performance_cores
-from llprobe.model import ModelInfo, list_models, quant_path, read_model, remove, resolve
+from llprobe.model import ModelInfo, fallbacks, list_models, quant_path, read_model, remove, resolve
 from llprobe.runner import call, raise_failure
 
 __all__ = ["app"]
@@ -49,7 +49,7 @@ def ls(form: FormatOption = Format.TABLE, output: Output = None) -> None:
         Column("quant", "quant"),
         Column("bytes", "size", _size, right=True),
         Column("here", "here", lambda v: "yes" if v else ""),
-        Column("licence", "licence"),
+        Column("licence", "licence", wraps=True),
         Column("good_for", "good for", wraps=True),
     ]
     emit(rows, columns, form, output)
@@ -89,6 +89,7 @@ def _facts(info: ModelInfo) -> dict[str, Any]:
         f"{c.name}_tensors": ", ".join(f"{n} x {kind}" for kind, n in c.types)
         for c in info.tensor_classes
     }
+    bits, in_blocks = info.bits_per_weight, info.block_bits_per_weight
     return {
         "name": info.name,
         "file": ", ".join(str(path) for path in info.paths),
@@ -102,7 +103,7 @@ def _facts(info: ModelInfo) -> dict[str, Any]:
         "context": info.n_ctx_train,
         "parameters": f"{info.n_params / 1e6:,.1f} M",
         "quant": info.quant,
-        "bits_per_weight": f"{info.bits_per_weight:.2f} ({info.block_bits_per_weight:.2f} in blocks)",
+        "bits_per_weight": f"{bits:.2f} ({in_blocks:.2f} in blocks)",
         **classes,
         "output_matrix": "the embedding's (tied)" if info.tied_output else "its own",
         "chat_template": "yes" if info.has_chat_template else "no",
@@ -161,20 +162,13 @@ def _report(base: ModelInfo, made: ModelInfo) -> None:
             f"  above its source ({result:.2f} against {source:.2f} bits per weight in blocks): "
             "it restores nothing that was lost"
         )
-    wanted, mixed = _block_types(made)
-    if mixed:
-        err.print(f"  mostly {wanted}; other types in blocks: {mixed}")
-
-
-def _block_types(info: ModelInfo) -> tuple[str, str]:
-    """Return the type that most block matrices have, and what the others have."""
-    counts: dict[str, int] = {}
-    for tensor_class in info.tensor_classes:
-        if tensor_class.name in ("attention", "feed-forward"):
-            for kind, n in tensor_class.types:
-                counts[kind] = counts.get(kind, 0) + n
-    order = sorted(counts, key=lambda kind: -counts[kind])
-    return order[0], ", ".join(f"{counts[kind]} x {kind}" for kind in order[1:])
+    fell = fallbacks(made.tensor_classes, made.quant)
+    if fell:
+        kinds = (
+            f"{name} {', '.join(f'{n} x {kind}' for kind, n in types.items())}"
+            for name, types in fell.items()
+        )
+        err.print(f"  fell back, since 256 does not divide the width: {'; '.join(kinds)}")
 
 
 @app.command("rm")

@@ -5,6 +5,7 @@ This module knows how options are spelled. It does not know what commands do wit
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,12 +19,14 @@ from llprobe.store import default_path
 __all__ = [
     "Batch",
     "BufferMb",
+    "By",
     "Ctx",
     "Db",
     "Force",
     "Format",
     "FormatOption",
     "GpuLayers",
+    "Grouping",
     "Layers",
     "Model",
     "Output",
@@ -61,21 +64,49 @@ Model = Annotated[
         help="Catalog name, name:quant, path of a GGUF file, or hf:OWNER/REPO:QUANT.",
     ),
 ]  # fmt: skip
+
+
+class Grouping(StrEnum):
+    """What a table has rows for, beside the whole task."""
+
+    GROUP = "group"
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written: before a long run, not after it."""
+    if path is None:
+        return None
+    try:
+        folder, target = path.parent.is_dir(), path if path.exists() else path.parent
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    if not folder:
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(target, os.W_OK):
+        raise UsageError(f"cannot write {path}: Permission denied")
+    return path
+
+
+By = Annotated[Grouping | None, option("--by", help="A row for each group as well.")]
 FormatOption = Annotated[Format, option("-F", "--format", help="How to print the data.")]
 Output = Annotated[
-    Path | None, option("-o", "--output", help="Write the data to this file.", dir_okay=False)
-]
-Db = Annotated[Path | None, option("--db", help="Database file [default: see `llprobe locate`].")]
+    Path | None,
+    option(
+        "-o", "--output",
+        help="Write the data to this file.", dir_okay=False, callback=_writable,
+    ),
+]  # fmt: skip
+Db = Annotated[Path | None, option("--db", help="Database file; default: see `llprobe locate`.")]
 Layers = Annotated[
     str | None, option("--layers", help="Layers, e.g. 1-30 or 10,20,-1; 0 is the embedding.")
 ]
 Threads = Annotated[
-    int | None, option("--threads", help="CPU threads [default: one per performance core].")
+    int | None, option("--threads", help="CPU threads; default: one per performance core.")
 ]
 GpuLayers = Annotated[int, option("-ngl", "--gpu-layers", help="Layers on the GPU, -1 = all.")]
 Batch = Annotated[int, option("-b", "--batch", help="Tokens decoded together.")]
 Ubatch = Annotated[int, option("-ub", "--ubatch", help="Tokens of one compute graph.")]
-Ctx = Annotated[int | None, option("--ctx", help="Context in tokens [default: what is needed].")]
+Ctx = Annotated[int | None, option("--ctx", help="Context in tokens; default: what is needed.")]
 BufferMb = Annotated[
     int, option("--buffer-mb", help="MiB for one decode's logits, and for its hidden states.")
 ]
@@ -92,10 +123,13 @@ def database(path: Path | None) -> Path:
 
 
 def comma_list(text: str, what: str) -> tuple[str, ...]:
-    """Split ``a,b``; raises UsageError where nothing is named."""
+    """Split ``a,b``; raises UsageError where nothing is named, or one thing twice."""
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names:
         raise UsageError(f"no {what} is named")
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"the {what} {name} is given twice; give it once")
     return names
 
 
@@ -109,6 +143,7 @@ def engine_settings(
     buffer_mb: int,
     force: bool,
     reference: bool = False,
+    skip_shared: bool = False,
 ) -> EngineSettings:
     """Settings of the engine from a command's options."""
     settings = EngineSettings(
@@ -119,5 +154,6 @@ def engine_settings(
         n_gpu_layers=gpu_layers,
         buffer_mb=buffer_mb,
         force=force,
+        skip_shared=skip_shared,
     )
     return settings.reference() if reference else settings

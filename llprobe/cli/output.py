@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,11 +23,26 @@ from rich.text import Text
 from llprobe.cli.options import Format
 from llprobe.errors import UsageError
 
-__all__ = ["Column", "draw", "emit", "emit_lines", "err", "escape_md", "percent", "write"]
+__all__ = [
+    "Column",
+    "complain",
+    "draw",
+    "emit",
+    "emit_lines",
+    "err",
+    "escape_md",
+    "percent",
+    "write",
+]
 
 _UNBOUNDED = 10_000
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def complain(message: str) -> None:
+    """Print the one line of an error."""
+    err.print(Text.assemble(("error:", "bold red"), " ", message))
 
 
 def _plain(value: Any) -> str:
@@ -40,24 +56,46 @@ def percent(value: float | None) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: the row's key, its heading, how a value reads for people, whether it may wrap."""
+    """A column: the row's key, its heading, how a value reads for people, whether it may wrap.
+
+    Where the screen is too narrow for all, columns that stand `apart` go to tables of their own,
+    each with the `head` columns, which say what a row is.
+    """
 
     key: str
     heading: str
     show: Callable[[Any], str] = _plain
     right: bool = False
     wraps: bool = False
+    head: bool = False
+    apart: bool = False
 
 
 def write(text: str, output: Path | None) -> None:
     """Write text to a file, or to stdout."""
+    _write_all([text], output)
+
+
+def _write_all(parts: Iterable[str], output: Path | None) -> None:
     if output is None:
-        sys.stdout.write(text)
+        _to_stdout(parts)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        with output.open("w", encoding="utf-8") as file:
+            file.writelines(parts)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _to_stdout(parts: Iterable[str]) -> None:
+    """Print `parts` now: what follows on stderr must follow on the screen too."""
+    try:
+        for part in parts:
+            sys.stdout.write(part)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader (head, less) has enough; what is left in the buffer must go somewhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def emit(
@@ -82,15 +120,7 @@ def emit(
 
 def emit_lines(rows: Iterable[dict[str, Any]], output: Path | None) -> None:
     """Print one JSON object a line, as they come."""
-    if output is None:
-        for row in rows:
-            sys.stdout.write(_dumps(row) + "\n")
-        return
-    try:
-        with output.open("w", encoding="utf-8") as file:
-            file.writelines(_dumps(row) + "\n" for row in rows)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+    _write_all((_dumps(row) + "\n" for row in rows), output)
 
 
 def _dumps(value: Any, indent: int | None = None) -> str:
@@ -101,8 +131,35 @@ def _dumps(value: Any, indent: int | None = None) -> str:
 def _table(
     rows: Sequence[dict[str, Any]], columns: Sequence[Column], title: str, *, plain: bool
 ) -> str:
+    console = _console(plain=plain)
+
+    def fits(some: Sequence[Column]) -> bool:
+        return _width(console, _grid(rows, some)) <= console.width
+
+    parts = [columns] if fits(columns) else _parts(columns, fits)
+    tables = [_grid(rows, part, "" if n else title) for n, part in enumerate(parts)]
+    return "\n".join(draw(table, plain=plain) for table in tables)
+
+
+def _parts(
+    columns: Sequence[Column], fits: Callable[[Sequence[Column]], bool]
+) -> list[Sequence[Column]]:
+    """Columns of each table where one does not fit; see `Column`."""
+    heads = [column for column in columns if column.head]
+    together = [column for column in columns if not column.apart]
+    parts: list[Sequence[Column]] = [together] if together != heads else []
+    part = heads
+    for column in (column for column in columns if column.apart):
+        if part != heads and not fits([*part, column]):
+            parts.append(part)
+            part = heads
+        part = [*part, column]
+    return [*parts, part] if part != heads else parts
+
+
+def _grid(rows: Sequence[dict[str, Any]], columns: Sequence[Column], title: str = "") -> Table:
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
-    table.pad_edge = False
+    table.pad_edge, table.show_header = False, any(column.heading for column in columns)
     for column in columns:
         justify: JustifyMethod = "right" if column.right else "left"
         table.add_column(
@@ -111,18 +168,29 @@ def _table(
         )  # fmt: skip
     for row in rows:
         table.add_row(*(Text(column.show(row.get(column.key))) for column in columns))
-    return draw(table, plain=plain)
+    return table
 
 
-def draw(*parts: Table, plain: bool = False) -> str:
-    """Draw tables as text: as wide as the screen, or as they need to be in a file or a pipe."""
+def _width(console: Console, table: Table) -> int:
+    """Characters that a table would take without wrapping."""
+    return console.measure(table, options=console.options.update(width=_UNBOUNDED)).maximum
+
+
+def _console(*, plain: bool) -> Console:
+    """A console to draw on: as wide as the screen, or without bounds for a file or a pipe."""
     screen = sys.stdout.isatty() and not plain
-    buffer = io.StringIO()
-    console = Console(file=buffer, force_terminal=screen, highlight=False)
+    console = Console(file=io.StringIO(), force_terminal=screen, highlight=False)
     console.width = Console().width if screen else _UNBOUNDED
-    for part in parts:
-        console.print(part)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+    return console
+
+
+def draw(*parts: Table | Text, plain: bool = False) -> str:
+    """Draw tables as text: as wide as the screen, or as they need to be in a file or a pipe."""
+    console = _console(plain=plain)
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
 def escape_md(text: str) -> str:

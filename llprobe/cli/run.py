@@ -9,13 +9,14 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 from llprobe.cli.options import (
     Batch,
     BufferMb,
+    By,
     Ctx,
     Db,
     Force,
@@ -57,7 +58,7 @@ def run(
     ],
     limit: Annotated[int | None, option("-L", "--limit", help="Questions per task.")] = None,
     num_fewshot: Annotated[
-        int | None, option("-f", "--num-fewshot", help="Worked examples [default: the task's].")
+        int | None, option("-f", "--num-fewshot", help="Worked examples; default: the task's.")
     ] = None,
     lens: Annotated[str, option("--lens", help="norm, paper, raw; several with commas.")] = "norm",
     layers: Layers = None,
@@ -76,11 +77,19 @@ def run(
     ctx: Ctx = None,
     buffer_mb: BufferMb = _DEFAULTS.buffer_mb,
     reference: Reference = False,
+    skip_shared: Annotated[
+        bool,
+        option(
+            "--skip-shared",
+            help="Leave out what all options of a question share: same MC1-3, faster; "
+            "log-probs then lack a term that is common to a question's options.",
+        ),
+    ] = False,
     force: Force = False,
     fresh: Annotated[
         bool, option("--fresh", help="Forget what is stored of it, start over.")
     ] = False,
-    by: Annotated[str | None, option("--by", help="`group`: a row per group as well.")] = None,
+    by: By = None,
     wide: Annotated[bool, option("--wide", help="Print every layer.")] = False,
     db: Db = None,
     form: FormatOption = Format.TABLE,
@@ -89,7 +98,7 @@ def run(
     """Probe a model on tasks at every layer; the same command again continues where it stopped."""
     settings = engine_settings(
         batch=batch, ubatch=ubatch, ctx=ctx, threads=threads, gpu_layers=gpu_layers,
-        buffer_mb=buffer_mb, force=force, reference=reference,
+        buffer_mb=buffer_mb, force=force, reference=reference, skip_shared=skip_shared,
     )  # fmt: skip
     requests = tuple(
         TaskRequest(
@@ -103,8 +112,8 @@ def run(
     path = database(db)
     with Store(path) as store:
         failed = _follow(plan, store, fresh=fresh)
-        print_run(store, plan.id, form, output, by=by, wide=wide)
-        _next_steps(plan, path)
+        if print_run(store, plan.id, form, output, by=by, wide=wide):
+            _next_steps(plan, path)
     if failed:
         raise_failure(failed)
 
@@ -133,7 +142,8 @@ def _interruptible(cancel: Cancel) -> Iterator[None]:
     def handle(_signal: int, _frame: Any) -> None:
         cancel.request()
         if cancel.requests == 1:
-            err.print("stopping after this batch; once more to stop now")
+            with suppress(RuntimeError):  # the signal came in the middle of a write to stderr
+                err.print("stopping after this batch; once more to stop now")
 
     before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -147,8 +157,8 @@ class _Screen:
     """Shows the events of a run: a line per model, a meter per task, notes on what was skipped."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
+        self._plan, self._store = plan, store
         self._cells = {cell.id: cell for cell in plan.cells}
-        self._store = store
         self._meter: Meter | None = None
         self._first = ""
 
@@ -159,7 +169,8 @@ class _Screen:
                 device = record["devices"].split(",")[0]
                 err.print(
                     f"model loaded in {seconds:.1f} s on {device}, {record['threads']} threads; "
-                    f"self-check difference {record['self_check']}"
+                    f"self-check difference {record['self_check']}",
+                    markup=False,
                 )
             case JobStarted():
                 self._start(event)
@@ -177,18 +188,16 @@ class _Screen:
         for what in (cell.questions.skipped, event.skipped):
             if what:
                 listed = "; ".join(f"{s.id}: {s.reason}" for s in what[:3])
-                more = f"; and {len(what) - 3} more" if len(what) > 3 else ""
+                more = f"; `llprobe show` lists {len(what) - 3} more" if len(what) > 3 else ""
                 err.print(
                     f"{cell.questions.task}: {len(what)} skipped ({listed}{more})", markup=False
                 )
         left = {c: len(self._store.done_groups(c)) for c in event.cells}
         self._first = min(event.cells, key=lambda c: left[c])
-        done = next(c.n_done for c in self._records() if c.id == self._first)
+        records = self._store.cells(self._plan.id)
+        done = next(c.n_done for c in records if c.id == self._first)
         self._meter = Meter(cell.questions.task, event.n_items, "items", done)
         self._meter.__enter__()
-
-    def _records(self) -> list[Any]:
-        return [c for run in self._store.runs()[:1] for c in self._store.cells(run.id)]
 
     def close(self) -> None:
         """End the meter that is shown."""
@@ -199,6 +208,6 @@ class _Screen:
 
 def _next_steps(plan: Plan, path: Path) -> None:
     short = plan.id[:8]
-    err.print(f"\nstored as run {short} in {path}")
+    err.print(f"\nstored as run {short} in {path}", markup=False)
     err.print(f"next: llprobe show {short} --by group   llprobe show {short} --wide")
     err.print(f"      llprobe export {short} --items --format jsonl -o items.jsonl")

@@ -13,11 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from llprobe import report
-from llprobe.cli.options import Db, Format, FormatOption, Output, database, option
+from llprobe.cli.options import By, Db, Format, FormatOption, Grouping, Output, database, option
 from llprobe.cli.output import Column, emit, emit_lines, err, percent
-from llprobe.errors import UsageError
 from llprobe.report import Summary, sparkline
-from llprobe.store import Store
+from llprobe.store import CellRecord, Store
 
 __all__ = ["export", "locate", "ls", "print_run", "show"]
 
@@ -32,9 +31,9 @@ _RUN_COLUMNS = (
     Column("run", "run", lambda v: str(v)[:8]),
     Column("updated", "updated (UTC)", lambda v: str(v)[:16].replace("T", " ")),
     Column("status", "status"),
-    Column("models", "models", _joined),
+    Column("models", "models", _joined, wraps=True),
     Column("tasks", "tasks", _joined, wraps=True),
-    Column("lenses", "lens", _joined),
+    Column("lenses", "lens", _joined, wraps=True),
     Column("done", "scored", right=True),
     Column("items", "items", right=True),
 )
@@ -49,7 +48,7 @@ def ls(db: Db = None, form: FormatOption = Format.TABLE, output: Output = None) 
 
 def show(
     run: Run = "last",
-    by: Annotated[str | None, option("--by", help="`group`: a row per group as well.")] = None,
+    by: By = None,
     wide: Annotated[bool, option("--wide", help="Print every layer.")] = False,
     db: Db = None,
     form: FormatOption = Format.TABLE,
@@ -57,7 +56,9 @@ def show(
 ) -> None:
     """Print a run's table: accuracy (MC1) at the layers that matter, with baselines."""
     with Store(database(db), create=False) as store:
-        print_run(store, store.find_run(run), form, output, by=by, wide=wide)
+        found = store.find_run(run)
+        print_run(store, found, form, output, by=by, wide=wide)
+        _remarks(store.cells(found))
 
 
 def export(
@@ -87,22 +88,34 @@ def locate(db: Db = None) -> None:
 
 
 def print_run(
-    store: Store, run: str, form: Format, output: Path | None, *, by: str | None, wide: bool
-) -> None:
-    """Print a run's summary, or with `wide` every layer of it."""
-    if by not in (None, "group"):
-        raise UsageError(f"--by {by}: only `group` is known")
-    found = report.summaries(store, run, by_group=by == "group")
+    store: Store, run: str, form: Format, output: Path | None, *, by: Grouping | None, wide: bool
+) -> bool:
+    """Print a run's summary, or with `wide` every layer of it; False if it has no scored items."""
+    found = report.summaries(store, run, by_group=by is Grouping.GROUP)
     if not found:
         err.print(f"run {run[:8]} has no scored items")
-        return
+        return False
     if wide:
         names, rows = report.layers_table(found)
-        columns = [Column("layer", "layer", right=True)]
-        columns += [Column(name, name, percent, right=True) for name in names]
+        columns = [Column("layer", "layer", right=True, head=True)]
+        columns += [Column(name, name, percent, right=True, apart=True) for name in names]
         emit(rows, columns, form, output, "MC1 in % by layer")
-        return
+        return True
     emit([s.row() for s in found], _summary_columns(found), form, output, _title(found))
+    return True
+
+
+def _remarks(cells: Sequence[CellRecord]) -> None:
+    """Say what was mended, skipped or did not come to its end; cells of a task say it once."""
+    said: dict[str, None] = {}
+    for cell in cells:
+        skipped = [f"skipped {s.id}: {s.reason}" for s in cell.skipped]
+        failed = [f"failed on {cell.model}: {cell.error}"] if cell.error else []
+        left = [f"{cell.n_done} of {cell.n_items} items are scored"] * (cell.n_done < cell.n_items)
+        for remark in (*cell.notes, *skipped, *failed, *left):
+            said[f"{cell.task}: {remark}"] = None
+    for remark in said:
+        err.print(remark, markup=False)
 
 
 def _title(found: Sequence[Summary]) -> str:
@@ -112,11 +125,11 @@ def _title(found: Sequence[Summary]) -> str:
 
 def _summary_columns(found: Sequence[Summary]) -> list[Column]:
     """Columns that say something for these rows."""
-    columns = [Column("task", "task"), Column("lens", "lens")]
+    columns = [Column("task", "task", head=True), Column("lens", "lens", head=True)]
     if len({s.cell.model for s in found}) > 1:
-        columns.insert(0, Column("model", "model"))
+        columns.insert(0, Column("model", "model", head=True))
     if any(s.group for s in found):
-        columns.append(Column("group", "group"))
+        columns.append(Column("group", "group", head=True))
     columns += [
         Column("items", "items", right=True),
         Column("chance", "chance", percent, right=True),
@@ -127,10 +140,12 @@ def _summary_columns(found: Sequence[Summary]) -> list[Column]:
         Column("last", "last", percent, right=True),
     ]
     if any(s.curve.several_true for s in found):
-        columns += [Column("mc2", "MC2 last", percent, right=True)]
-        columns += [Column("mc3", "MC3 last", percent, right=True)]
+        columns += [Column("mc2", "MC2 last", percent, right=True, apart=True)]
+        columns += [Column("mc3", "MC3 last", percent, right=True, apart=True)]
     first, last = found[0].curve.layers[0], found[0].curve.layers[-1]
     return [
         *columns,
-        Column("mc1_by_layer", f"layers {first}–{last} (0 to 100%)", sparkline, wraps=True),
+        Column(
+            "mc1_by_layer", f"layers {first}–{last} (0 to 100%)", sparkline, wraps=True, apart=True
+        ),
     ]

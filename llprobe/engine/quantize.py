@@ -11,15 +11,17 @@ import ctypes as ct
 import os
 import queue
 import re
+import shutil
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
+import psutil
 from llama_cpp import llama_cpp as llama
 
 from llprobe.engine import native
-from llprobe.errors import FetchError, ModelError, UsageError
+from llprobe.errors import FetchError, LlprobeError, ModelError, UsageError
 from llprobe.model import ModelInfo, read_model
 
 __all__ = ["QUANTS", "quantize"]
@@ -46,6 +48,9 @@ def quantize(model: ModelInfo, quant: str, path: Path, n_threads: int) -> Iterat
         raise UsageError(f"no quant type {quant!r}; known: {', '.join(sorted(QUANTS))}")
     native.start()
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{path.name}.*.part"):
+        if not psutil.pid_exists(int(left.name.split(".")[-2])):
+            left.unlink(missing_ok=True)  # of a process that was killed
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     lines: queue.SimpleQueue[str | int] = queue.SimpleQueue()
     native.listen(lines.put)
@@ -54,8 +59,7 @@ def quantize(model: ModelInfo, quant: str, path: Path, n_threads: int) -> Iterat
     try:
         status = yield from _follow(lines)
         if status != 0:
-            tail = " | ".join(native.log_lines(3))
-            raise ModelError(f"llama.cpp could not make {quant} of {model.name}: {tail}")
+            raise _refusal(model, quant, path)
         read_model(partial)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
@@ -65,6 +69,17 @@ def quantize(model: ModelInfo, quant: str, path: Path, n_threads: int) -> Iterat
     finally:
         native.listen(None)
         partial.unlink(missing_ok=True)
+
+
+def _refusal(model: ModelInfo, quant: str, path: Path) -> LlprobeError:
+    """Say why llama.cpp gave up; a stream that fails is, as far as it tells, a full disk."""
+    lines = native.log_lines(6)
+    if any("basic_ios" in line or "iostream error" in line for line in lines):
+        free = shutil.disk_usage(path.parent).free / 1e6
+        return FetchError(
+            f"cannot write {path}: its disk is full or failing, {free:.0f} MB are free: make room"
+        )
+    return ModelError(f"llama.cpp could not make {quant} of {model.name}: {lines[-1]}")
 
 
 def _quantize(source: str, target: str, ftype: int, n_threads: int) -> int:

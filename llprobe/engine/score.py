@@ -87,6 +87,9 @@ def _tokenize(probe: Probe, preamble: str, item: Item) -> TokenItem:
     for choice, sequence in zip(item.choices, sequences, strict=True):
         if len(sequence) <= start or list(sequence) == prompt:
             raise TaskError(f"item {item.id}: the choice {choice!r} adds no token to the prompt")
+    if probe.settings.skip_shared:
+        shortest = min(len(sequence) for sequence in sequences)
+        start = max(start, min(_agree(min(sequences), max(sequences)), shortest - 1))
     return TokenItem(tuple(sequences), start)
 
 

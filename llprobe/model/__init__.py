@@ -17,6 +17,7 @@ from llprobe.model.info import ModelInfo, TensorClass
 from llprobe.model.lookup import quant_path, resolve
 from llprobe.model.read import read_model
 from llprobe.model.shelf import ListedModel, Removed, list_models, remove
+from llprobe.model.storage import fallbacks
 
 __all__ = [
     "UNSUPPORTED",
@@ -25,6 +26,7 @@ __all__ = [
     "Removed",
     "TensorClass",
     "cache_dir",
+    "fallbacks",
     "fingerprint_of",
     "list_models",
     "quant_path",

@@ -12,7 +12,7 @@ from gguf.constants import LlamaFileType
 from llprobe.model.header import MetaValue, TensorInfo
 from llprobe.model.info import TensorClass
 
-__all__ = ["BLOCK", "bits_per_weight", "quant_name", "tensor_classes"]
+__all__ = ["BLOCK", "bits_per_weight", "fallbacks", "quant_name", "tensor_classes"]
 
 BLOCK: Final = re.compile(r"blk\.(\d+)\.")
 """How the name of a block's tensor begins; the group is the block's number from 0."""
@@ -20,6 +20,7 @@ BLOCK: Final = re.compile(r"blk\.(\d+)\.")
 _RECIPES: Final = {
     int(kind): str(kind.name.removeprefix("MOSTLY_").removeprefix("ALL_")) for kind in LlamaFileType
 }
+_OF_32: Final = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL"}
 _GUESSED: Final = 1024  # a flag that llama.cpp adds to general.file_type
 
 
@@ -52,6 +53,22 @@ def tensor_classes(tensors: Sequence[TensorInfo]) -> tuple[TensorClass, ...]:
         for kind, group in groups.items()
         if group
     )
+
+
+def fallbacks(classes: Iterable[TensorClass], recipe: str) -> dict[str, dict[str, int]]:
+    """Return block types that a recipe uses only where a tensor's width does not allow its own.
+
+    K-quants and most I-quants store 256 weights together; a width that 256 does not divide gets a
+    type of 32 weights instead. The result maps kinds of tensors to such types and their number.
+    """
+    if not ("_K" in recipe or (recipe.startswith("IQ") and recipe != "IQ4_NL")):
+        return {}
+    found = {
+        each.name: {kind: n for kind, n in each.types if kind in _OF_32}
+        for each in classes
+        if each.name in ("attention", "feed-forward")
+    }
+    return {name: kinds for name, kinds in found.items() if kinds}
 
 
 def _class_of(name: str) -> str:

@@ -45,7 +45,8 @@ def _explain(path: Path, reason: str) -> str:
         "read-only": f"{path} is read-only: change its permissions, or name another with --db",
         "disk is full": f"the disk that holds {path} is full: make room and run the same command "
         "again; what is stored is intact",
-        "disk I/O": f"the disk that holds {path} failed ({reason}): what is stored is intact",
+        "disk I/O": f"the disk that holds {path} failed ({reason}): what is stored is intact, "
+        "and the same command continues once it works",
         "unable to open": f"cannot open {path}: check that its folder exists and is writable",
     }
     return next((text for key, text in known.items() if key in reason), f"{path}: {reason}")
@@ -56,12 +57,14 @@ def open_database(path: Path, *, create: bool = True) -> sqlite3.Connection:
 
     Raises StoreError for a file that is not ours, newer than this llprobe, or cannot be opened.
     """
-    if not create and not path.exists():
-        raise StoreError(f"no database at {path}: `llprobe run` makes one, --db names another")
     try:
+        if path.is_dir():
+            raise StoreError(f"{path} is a folder: name the database file in it")
+        if not create and not path.exists():
+            raise StoreError(f"no database at {path}: `llprobe run` makes one, --db names another")
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+        raise StoreError(f"cannot open {path}: {error.strerror}; --db names another") from error
     with in_words(path):
         db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
@@ -103,9 +106,9 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
         # a full disk may have rolled the transaction back by itself
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")

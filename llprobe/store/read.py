@@ -93,9 +93,9 @@ class CellScores:
 def find_run(db: sqlite3.Connection, name: str) -> str:
     """Return the id of a run named by its id, an unambiguous beginning of it, or ``last``."""
     ids = [row[0] for row in db.execute("SELECT id FROM runs ORDER BY updated DESC, created DESC")]
+    if not ids:
+        raise UsageError("no run is stored yet: start one with `llprobe run`")
     if name == "last":
-        if not ids:
-            raise UsageError("no run is stored yet: start one with `llprobe run`")
         return str(ids[0])
     found = [id_ for id_ in ids if id_.startswith(name)]
     if len(found) > 1 and name not in found:

@@ -48,11 +48,10 @@ class Store:
 
         def work(db: sqlite3.Connection) -> None:
             for cell in plan.cells:
-                if fresh:
-                    db.execute("DELETE FROM scored_groups WHERE cell = ?", (cell.id,))
-                    db.execute("DELETE FROM scores WHERE cell = ?", (cell.id,))
                 _insert_questions(db, cell.questions)
                 _insert_cell(db, cell)
+                if fresh:
+                    _forget(db, cell.id)
             now = _now()
             db.execute(
                 "INSERT INTO runs VALUES (?, ?, ?, ?, 'running') ON CONFLICT (id) "
@@ -194,7 +193,22 @@ def _insert_questions(db: sqlite3.Connection, q: Questions) -> None:
 
 
 def _notes(q: Questions) -> list[str]:
-    return [*q.notes, *(f"{skipped.id}: {skipped.reason}" for skipped in q.skipped)]
+    return [*q.notes, *(f"skipped {skipped.id}: {skipped.reason}" for skipped in q.skipped)]
+
+
+def _forget(db: sqlite3.Connection, cell: str) -> None:
+    """Take a cell back to where nothing of it is computed, by today's versions."""
+    for statement in (
+        "DELETE FROM scored_groups WHERE cell = ?",
+        "DELETE FROM scores WHERE cell = ?",
+        "DELETE FROM skipped WHERE cell = ?",
+    ):
+        db.execute(statement, (cell,))
+    db.execute(
+        "UPDATE cells SET versions = ?, record = '{}', phases = '{}', n_groups = NULL, "
+        "status = 'planned', error = '' WHERE id = ?",
+        (_json(versions()), cell),
+    )
 
 
 def _insert_cell(db: sqlite3.Connection, cell: Cell) -> None:

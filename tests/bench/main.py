@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _report(probe: Probe, work: Workload, rates: Rates, runs: int, *, paper: boo
     floor = floor_seconds(probe, rates, first.tokens, first.rows, len(layers))
     spread = " to ".join(f"{f(t.total for t in timings):.1f}" for f in (min, max))
     yield f"### {work.name}: {n} questions, every layer\n"
-    yield f"- {n / total:.2f} questions a second ({total:.1f} s, {spread} in {runs} runs); "
+    yield f"- {n / total:.2f} questions a second ({total:.1f} s, {spread} in {runs} runs);"
     yield f"  {first.tokens} distinct tokens decoded, {first.rows} positions projected"
     yield "- phases in seconds: " + ", ".join(
         f"{name} {_median(timings, name):.2f}"
@@ -69,6 +70,13 @@ def _report(probe: Probe, work: Workload, rates: Rates, runs: int, *, paper: boo
     yield f"  (of the projection, normalisation measured by itself: {norm:.2f})"
     ratio = total / floor
     yield f"- floor {floor:.1f} s: {ratio:.2f} times the floor"
+    skipping = replace(probe.settings, skip_shared=True)
+    with Probe(probe.model.info, skipping) as other:
+        shorter = score(other, work.questions, layers)[0]
+    yield (
+        f"- with --skip-shared: {shorter.total:.1f} s, {shorter.rows} positions projected: "
+        f"{total / shorter.total:.2f} times as fast"
+    )
     final = statistics.median(last)
     yield f"- last layer only: {final:.1f} s; all layers take {total / final:.1f} times as long"
     if paper and task:

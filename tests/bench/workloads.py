@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from time import perf_counter
 
 from llprobe.engine.probe import Probe
 from llprobe.engine.score import Scorer, TokenizedTask, tokenize_items
+from llprobe.events import JobDone
 from llprobe.model import ModelInfo
 from llprobe.plan import Sweep, make_plan
 from llprobe.runner import run
@@ -21,7 +20,7 @@ from llprobe.task import Questions, TaskRequest, load_questions
 
 __all__ = ["Timing", "Workload", "end_to_end", "score", "workloads"]
 
-_PUBLISHED = {"lama": ("lama.tsv", 60), "mps_cal": ("mps_cal_en.jsonl", 24)}
+_PUBLISHED = {"lama": ("lama.tsv", 60), "mps_cal": ("mps_cal_en.jsonl", 8)}
 _BUNDLED = {"facts": 60, "calculation": 72}
 
 
@@ -89,11 +88,12 @@ def end_to_end(info: ModelInfo, workload: Workload) -> tuple[float, float, float
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "bench.db") as store:
         stored = _timed(store)
         started = perf_counter()
-        for _ in run(plan, store, "bench"):
-            pass
+        peak = 0.0
+        for event in run(plan, store, "bench"):
+            if isinstance(event, JobDone):
+                peak = event.phases["peak_memory"] / (1 << 20)
         seconds = perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return seconds, sum(stored), peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return seconds, sum(stored), peak
 
 
 def _timed(store: Store) -> list[float]:
