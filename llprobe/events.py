@@ -14,7 +14,7 @@ import numpy.typing as npt
 from llprobe.model import ModelInfo
 from llprobe.plan import Job
 from llprobe.settings import EngineSettings
-from llprobe.task import Skipped
+from llprobe.task import Item, Skipped
 
 __all__ = [
     "CheckRequest",
@@ -23,6 +23,7 @@ __all__ = [
     "Failed",
     "GroupScored",
     "ItemResult",
+    "ItemTokens",
     "JobDone",
     "JobStarted",
     "LensGrid",
@@ -33,6 +34,8 @@ __all__ = [
     "Quantized",
     "Request",
     "ScoreRequest",
+    "Tokens",
+    "TokensRequest",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -78,7 +81,17 @@ class CheckRequest:
     settings: EngineSettings
 
 
-Request = ScoreRequest | LensRequest | QuantizeRequest | CheckRequest
+@dataclass(frozen=True, slots=True)
+class TokensRequest:
+    """Say how a model reads items: the tokens of prompt and options, and where scoring starts."""
+
+    model: ModelInfo
+    settings: EngineSettings
+    preamble: str
+    items: tuple[Item, ...]
+
+
+Request = ScoreRequest | LensRequest | QuantizeRequest | CheckRequest | TokensRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +184,25 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemTokens:
+    """An item in tokens: `options[i]` are the (id, text) pairs of prompt and option i together.
+
+    The tokens before `start` are the same in all options; scoring starts with the token `start`.
+    """
+
+    options: tuple[tuple[tuple[int, str], ...], ...]
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a `TokensRequest` asked for; items that the context cannot hold are `skipped`."""
+
+    items: tuple[ItemTokens, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The worker stopped: `kind` is the error's class name, `message` what to show a person."""
 
@@ -189,5 +221,6 @@ Event = (
     | QuantizeStep
     | Quantized
     | Checked
+    | Tokens
     | Failed
 )

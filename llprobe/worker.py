@@ -30,6 +30,7 @@ from llprobe.events import (
     Failed,
     GroupScored,
     ItemResult,
+    ItemTokens,
     JobDone,
     JobStarted,
     LensGrid,
@@ -40,6 +41,8 @@ from llprobe.events import (
     QuantizeStep,
     Request,
     ScoreRequest,
+    Tokens,
+    TokensRequest,
 )
 from llprobe.machine import peak_memory
 from llprobe.plan import Job
@@ -58,6 +61,8 @@ def carry_out(request: Request) -> Iterator[Event]:
             return _quantize(request)
         case CheckRequest():
             return _check(request)
+        case TokensRequest():
+            return _tokens(request)
 
 
 def _look(request: LensRequest) -> Iterator[Event]:
@@ -80,6 +85,17 @@ def _check(request: CheckRequest) -> Iterator[Event]:
     difference, layers, worst = compare_modes(request.model, request.settings)
     facts = native.build_info() | {"self_check": f"{difference:.3g}"}
     yield Checked(facts, layers, worst)
+
+
+def _tokens(request: TokensRequest) -> Iterator[Event]:
+    with Probe(request.model, request.settings) as probe:
+        task = tokenize_items(probe, request.preamble, request.items)
+        text = probe.model.token_text
+        items = tuple(
+            ItemTokens(tuple(tuple((t, text(t)) for t in s) for s in item.sequences), item.start)
+            for item in task.items
+        )
+        yield Tokens(items, task.skipped)
 
 
 def _score(request: ScoreRequest) -> Iterator[Event]:

@@ -1,7 +1,9 @@
-"""Reader of TruthfulQA's CSV file: several true and several false answers in a cell each.
+"""Reader of TruthfulQA's CSV file, and of its `mc_task.json`, told by what the file holds.
 
-Answers are separated by semicolons, empty pieces dropped, and each one ends with a period. The
-best answer is put among the true ones where it is not one of them already.
+In the CSV file several true and several false answers stand in a cell each, separated by
+semicolons; empty pieces are dropped, and each answer ends with a period. `mc_task.json` (and the
+hub's Parquet file) names them one by one, see targets.py. The best answer is put among the true
+ones where it is not one of them already.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from llprobe.task import Row, delimited
+from llprobe.task import Row, delimited, file_form
+
+from .targets import target_rows
 
 __all__ = ["read"]
 
@@ -20,6 +24,10 @@ _BETWEEN = re.compile(r";(?=\s|$)")
 
 def read(path: str) -> Iterator[Row]:
     """Yield rows with question, choices (true ones first), correct, answer and Category."""
+    return _csv_rows(path) if file_form(path) in {"csv", "tsv"} else target_rows(path)
+
+
+def _csv_rows(path: str) -> Iterator[Row]:
     for row in delimited(path, ",", _COLUMNS):
         best = _answers(row.text("Best Answer"))
         if len(best) != 1:

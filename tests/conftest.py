@@ -1,4 +1,7 @@
-"""Fixtures of the engine's tests: tiny models, written once a session, and probes on them."""
+"""Fixtures of the engine's tests: tiny models, written once a session, and probes on them.
+
+No test sees the tasks that whoever runs it has added.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +14,13 @@ from tinygguf import write_tiny
 from llprobe.engine.probe import Probe
 from llprobe.model import read_model
 from llprobe.settings import EngineSettings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_added_tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLPROBE_TASKS", str(tmp_path_factory.mktemp("tasks")))
+        yield
 
 
 class OpenProbe(Protocol):

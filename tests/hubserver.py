@@ -1,5 +1,7 @@
 """A Hugging Face hub of our own on 127.0.0.1, for the real `huggingface_hub` client.
 
+A data set's repository is named with `datasets/` in front, as in its address.
+
 It speaks what a download needs: a repository's listing with checksums, HEAD and GET of a file
 through a redirect to another path, ETag, X-Repo-Commit, Content-Length, Range, 401 for gated and
 404 for missing. It can cut a download off, and serve other bytes than it announces.
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+NAME = "(?:datasets/)?[^/]+/[^/]+"
 
 
 @dataclass
@@ -82,11 +85,11 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, *, body: bool) -> None:
         path = self.path.split("?", 1)[0]
         self.hub.log.append((self.command, path, self.headers.get("Range")))
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/[^/]+)?", path):
+        if match := re.fullmatch(rf"/api/(?:models/)?({NAME})(?:/revision/[^/]+)?", path):
             self.listing(match[1])
-        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+        elif match := re.fullmatch(rf"/({NAME})/resolve/[^/]+/(.+)", path):
             self.file(match[1], match[2])
-        elif match := re.fullmatch(r"/cdn/([^/]+/[^/]+)/(.+)", path):
+        elif match := re.fullmatch(rf"/cdn/({NAME})/(.+)", path):
             self.content(match[1], match[2], body=body)
         else:
             self.refuse(404, "EntryNotFound")

@@ -28,7 +28,25 @@ def written(folder: Path, text: str | bytes) -> str:
 
 def test_the_bundled_tasks_are_named_as_their_files() -> None:
     names = task_names()
-    assert names == ["calculation", "facts", "lama", "mps_cal", "prompts", "reclor", "truthfulqa"]
+    assert names == [
+        "arc",
+        "calculation",
+        "facts",
+        "hellaswag",
+        "lama",
+        "logic",
+        "logiqa",
+        "mgsm",
+        "mmlu",
+        "mps_cal",
+        "mps_rea",
+        "prompts",
+        "reclor",
+        "truth",
+        "truthfulqa",
+        "xmps_cal",
+        "xmps_rea",
+    ]
     for name in names:
         definition = load_definition(name)
         assert definition.name == name
@@ -39,13 +57,23 @@ def test_the_bundled_tasks_are_named_as_their_files() -> None:
 def test_the_bundled_tasks_bring_the_papers_number_of_worked_examples() -> None:
     numbers = {name: load_definition(name).num_fewshot for name in task_names()}
     assert numbers == {
+        "arc": 4,
         "calculation": 4,
         "facts": 4,
+        "hellaswag": 3,
         "lama": 4,
+        "logic": 3,
+        "logiqa": 3,
+        "mgsm": 4,
+        "mmlu": 4,
         "mps_cal": 4,
+        "mps_rea": 4,
         "prompts": 0,
         "reclor": 3,
+        "truth": 6,
         "truthfulqa": 6,
+        "xmps_cal": 4,
+        "xmps_rea": 4,
     }
 
 
@@ -53,6 +81,12 @@ def test_which_bundled_tasks_need_data() -> None:
     assert [name for name in task_names() if not load_definition(name).needs_data] == [
         "calculation",
         "facts",
+        "logic",
+        "mps_cal",
+        "mps_rea",
+        "truth",
+        "xmps_cal",
+        "xmps_rea",
     ]
 
 
@@ -109,25 +143,31 @@ MISTAKES = {
     "sampler": (GOOD + "fewshot_config:\n  sampler: x\n", r"line 9, fewshot_config.sampler"),
     "config": (GOOD + "fewshot_config: 3\n", r"line 8, fewshot_config: must be keys with values"),
     "config key": (
-        GOOD + "fewshot_config:\n  split: x\n",
-        r"line 9, fewshot_config.split: unknown",
+        GOOD + "fewshot_config:\n  splits: x\n",
+        r"line 9, fewshot_config.splits: unknown key; did you mean split",
     ),
-    "two sources": (GOOD + "  generator: calculation\n", r"line 8, llprobe.generator: .*neither"),
+    "two sources": (GOOD + "  generator: calculation\n", r"line 8, llprobe.generator: .*no data"),
     "settings": (GOOD + "  settings: [a]\n", r"line 8, llprobe.settings: must be names"),
     "bad rows": (GOOD + "  bad_rows: maybe\n", r"line 8, llprobe.bad_rows: must be error or skip"),
     "template": (GOOD.replace("{{question}}", "{{question"), r"line 3, doc_to_text: not a jinja"),
-    "python": (GOOD.replace("answer", "!function a.b"), r"line 5: !function is refused, .*Python"),
-    "other tag": (GOOD + "metadata: !x 1\n", r"line 8: !x is refused"),
-    "object": (GOOD + "metadata: !!python/object:a.b {}\n", r"line 8: not a value .*python/object"),
+    "python": (
+        GOOD.replace("answer", "!function a.b"),
+        r"line 5, doc_to_target: !function is refused, .*Python",
+    ),
+    "other tag": (GOOD + "metadata: !x 1\n", r"line 8, metadata: !x is refused"),
+    "object": (
+        GOOD + "metadata: !!python/object:a.b {}\n",
+        r"line 8, metadata: not a value .*python/object",
+    ),
     "not YAML": (GOOD + "description: 'open\n", r"task.yaml, line \d+: not YAML"),
     "tab": ("task:\n\tx: 1\n", r"task.yaml, line 2: not YAML"),
     "two documents": (GOOD + "---\n" + GOOD, r"line 8: not YAML"),
     "not a mapping": ("- task\n", r"task.yaml: a task definition is a list of `key: value` lines"),
     "empty": ("", r"task.yaml: a task definition is"),
-    "bad date": (GOOD + "metadata: 2024-13-45\n", r"line 8: not a value .*month"),
+    "bad date": (GOOD + "metadata: 2024-13-45\n", r"line 8, metadata: not a value .*month"),
     "control character": (GOOD + "description: \x01\n", r"task.yaml: not YAML"),
     "deep": (GOOD + "metadata: " + "[" * 600 + "\n", r"task.yaml.*: not (YAML|a value)"),
-    "itself": (GOOD + "metadata: &a {x: *a}\n", r"line 8: not a value .*recursive"),
+    "itself": (GOOD + "metadata: &a {x: *a}\n", r"line 8, metadata.x: not a value .*recursive"),
 }
 
 

@@ -364,7 +364,7 @@ def test_settings_of_a_task_that_has_none(ask: Ask) -> None:
     ("own", "said"),
     [
         ({"data": "", "generator": "mps"}, "llprobe.generator: no generator named 'mps'; .*calc"),
-        ({"reader": "calculation"}, "llprobe.reader: no reader named 'calculation'; known: lama"),
+        ({"reader": "calculation"}, "llprobe.reader: no reader named 'calculation'; known: arc, "),
         ({"reader": "os.path"}, "llprobe.reader: no reader named 'os.path'"),
     ],
 )

@@ -44,7 +44,7 @@ from llprobe.runner import Cancel, raise_failure
 from llprobe.runner import run as run_plan
 from llprobe.settings import EngineSettings
 from llprobe.store import Store
-from llprobe.task import TaskRequest
+from llprobe.task import TaskRequest, expand
 
 __all__ = ["run"]
 
@@ -54,7 +54,7 @@ _DEFAULTS = EngineSettings()
 def run(
     model: Model,
     task: Annotated[
-        str, option("-t", "--task", help="Tasks, comma separated: names or YAML files.")
+        str, option("-t", "--task", help="Tasks, groups, tags or YAML files, comma separated.")
     ],
     limit: Annotated[int | None, option("-L", "--limit", help="Questions per task.")] = None,
     num_fewshot: Annotated[
@@ -105,7 +105,7 @@ def run(
             name, str(data) if data else None, limit, num_fewshot, seed,
             str(shots_file) if shots_file else None, instruction,
         )
-        for name in comma_list(task, "task")
+        for name in expand(comma_list(task, "task"))
     )  # fmt: skip
     lenses = comma_list(lens, "lens")
     plan = make_plan(Sweep((resolve(model),), requests, lenses, layers, settings))

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from llprobe.catalog import CatalogFile, pick_files
 from llprobe.errors import FetchError
-from llprobe.fetch.hubcache import local, repo_folder
-from llprobe.fetch.huberrors import hub_errors
+from llprobe.fetch.hubcache import hub_cache, local, repo_folder
+from llprobe.fetch.huberrors import Wanted, hub_errors
 from llprobe.fetch.place import check_room, sha256
 from llprobe.fetch.progress import Progress, bytes_of, watch
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
-__all__ = ["fetch"]
+__all__ = ["checked", "fetch"]
 
 
 def fetch(file: CatalogFile, repo: str, report: Progress) -> tuple[Path, ...]:
@@ -31,7 +31,7 @@ def fetch(file: CatalogFile, repo: str, report: Progress) -> tuple[Path, ...]:
         return here
     from huggingface_hub import HfApi  # noqa: PLC0415  # slow to import
 
-    with hub_errors(file, repo):
+    with hub_errors(_wanted(file, repo)):
         siblings = HfApi().model_info(repo, files_metadata=True).siblings or ()
         listed = {sibling.rfilename: sibling for sibling in siblings}
         names = file.files or pick_files(listed, file.quant, f"hf:{repo}")
@@ -40,6 +40,16 @@ def fetch(file: CatalogFile, repo: str, report: Progress) -> tuple[Path, ...]:
             models = ", ".join(name for name in listed if name.endswith(".gguf")) or "none"
             raise FetchError(f"hf:{repo} has no {missing[0]}; its GGUF files: {models}")
         return _download([listed[name] for name in names], repo, report)
+
+
+def _wanted(file: CatalogFile, repo: str) -> Wanted:
+    page = f"https://huggingface.co/{repo}"
+    what = ", ".join(file.files) or f"the {file.quant} .gguf file"
+    instead = (
+        f"download {what} from {page}/tree/main elsewhere, and name its path as the model; or "
+        f"copy that machine's hub cache to {hub_cache()}"
+    )
+    return Wanted(repo, page, instead, file.size_bytes or file.approx_bytes)
 
 
 def _download(files: list[RepoSibling], repo: str, report: Progress) -> tuple[Path, ...]:
@@ -64,7 +74,11 @@ def _download_one(file: RepoSibling, repo: str) -> Path:
     """Download one file and hold it against the checksum that the hub gives for it."""
     from huggingface_hub import hf_hub_download  # noqa: PLC0415  # slow to import
 
-    path = Path(hf_hub_download(repo, file.rfilename))
+    return checked(Path(hf_hub_download(repo, file.rfilename)), file, repo)
+
+
+def checked(path: Path, file: RepoSibling, repo: str) -> Path:
+    """Return the path of a downloaded file; FetchError, and no file, where its sum is wrong."""
     if file.lfs is not None and sha256(path) != file.lfs.sha256:
         path.resolve().unlink()
         path.unlink(missing_ok=True)

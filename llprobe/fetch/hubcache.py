@@ -21,9 +21,9 @@ def hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def repo_folder(repo: str) -> Path:
-    """Return where in the hub's cache a repository's files lie."""
-    return hub_cache() / f"models--{repo.replace('/', '--')}"
+def repo_folder(repo: str, kind: str = "models") -> Path:
+    """Return where in the hub's cache the files of a repository of `models` or `datasets` lie."""
+    return hub_cache() / f"{kind}--{repo.replace('/', '--')}"
 
 
 def local(file: CatalogFile) -> tuple[Path, ...] | None:

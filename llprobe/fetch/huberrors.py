@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from llprobe.catalog import CatalogFile
 from llprobe.errors import FetchError, UsageError
 from llprobe.fetch.hubcache import hub_cache
 from llprobe.fetch.place import disk_error
 
-__all__ = ["hub_errors"]
+__all__ = ["Wanted", "hub_errors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be fetched, in the words that the messages need."""
+
+    repo: str
+    page: str
+    """The repository's page."""
+    instead: str
+    """What to do where there is no connection: the end of a sentence after `To go without: `."""
+    size: int | None = None
+    """About how many bytes it has."""
 
 
 @contextmanager
-def hub_errors(file: CatalogFile, repo: str) -> Iterator[None]:
+def hub_errors(wanted: Wanted) -> Iterator[None]:
     """Turn what the body raises into FetchError, or UsageError for a malformed repository."""
     from huggingface_hub import errors  # noqa: PLC0415  # slow to import
 
+    repo = wanted.repo
     try:
         yield
     except errors.GatedRepoError as error:
         raise FetchError(
-            f"hf:{repo} is gated: accept its licence at https://huggingface.co/{repo} and set "
+            f"hf:{repo} is gated: accept its licence at {wanted.page} and set "
             "HF_TOKEN to a token of that account"
         ) from error
     except errors.RepositoryNotFoundError as error:
@@ -34,9 +48,9 @@ def hub_errors(file: CatalogFile, repo: str) -> Iterator[None]:
     except errors.HfHubHTTPError as error:
         raise FetchError(f"the hub refused hf:{repo}: {_first_line(error)}") from error
     except _unreachable() as error:
-        raise FetchError(_offline(file, repo, error)) from error
+        raise FetchError(_offline(wanted, error)) from error
     except OSError as error:
-        raise disk_error(error, hub_cache(), file.size_bytes or file.approx_bytes) from error
+        raise disk_error(error, hub_cache(), wanted.size) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -52,10 +66,5 @@ def _unreachable() -> tuple[type[Exception], ...]:
     return (http, ConnectionError, errors.LocalEntryNotFoundError)
 
 
-def _offline(file: CatalogFile, repo: str, error: Exception) -> str:
-    what = ", ".join(file.files) or f"the {file.quant} .gguf file"
-    return (
-        f"the hub cannot be reached ({_first_line(error)}). To go without: download {what} from "
-        f"https://huggingface.co/{repo}/tree/main elsewhere, and name its path as the model; or "
-        f"copy that machine's hub cache to {hub_cache()}"
-    )
+def _offline(wanted: Wanted, error: Exception) -> str:
+    return f"the hub cannot be reached ({_first_line(error)}). To go without: {wanted.instead}"

@@ -13,8 +13,10 @@ This package knows nothing of models, tokens or scores.
 from __future__ import annotations
 
 from llprobe.task.bundled import load_definition, task_names
+from llprobe.task.content import file_form, rows
 from llprobe.task.definition import Definition
-from llprobe.task.files import data_rows, delimited, json_array, json_lines
+from llprobe.task.files import data_rows, delimited, json_array, json_lines, read_text
+from llprobe.task.groups import expand
 from llprobe.task.questions import load_questions
 from llprobe.task.records import Item, Questions, Row, Skipped, TaskRequest
 
@@ -27,9 +29,13 @@ __all__ = [
     "TaskRequest",
     "data_rows",
     "delimited",
+    "expand",
+    "file_form",
     "json_array",
     "json_lines",
     "load_definition",
     "load_questions",
+    "read_text",
+    "rows",
     "task_names",
 ]

@@ -58,6 +58,8 @@ def _id(row: Row, definition: Definition) -> str:
 def _built(item_id: str, row: Row, definition: Definition, renderer: Renderer) -> Built:
     prompt = renderer.prompt(row.fields)
     choices = renderer.choices(row.fields)
+    if not prompt.strip() and definition.doc_to_text:
+        raise _UnusableError("the prompt is empty")
     _check_texts(prompt, choices)
     correct, best = _truth(row, definition, renderer, choices)
     kept = prompt.rstrip()
@@ -71,8 +73,6 @@ def _built(item_id: str, row: Row, definition: Definition, renderer: Renderer) -
 
 
 def _check_texts(prompt: str, choices: Sequence[str]) -> None:
-    if not prompt.strip():
-        raise _UnusableError("the prompt is empty")
     if len(choices) < 2:
         raise _UnusableError(
             f"it has {len(choices)} option{'s' * (len(choices) != 1)}, 2 are needed"

@@ -1,6 +1,7 @@
 """A task definition: lm-evaluation-harness' keys, and llprobe's own under `llprobe`.
 
 Turns a parsed YAML file into a frozen `Definition`, or says which key on which line is wrong.
+The harness' keys for data are dataset.py's to read, those that are ignored or refused harness.py's.
 Knows nothing of rendering (see render.py) and opens no file.
 
 llprobe's own keys::
@@ -10,6 +11,7 @@ llprobe's own keys::
       generator: NAME    # rows made by llprobe.tasks.NAME.generate ...
       reader: NAME       # ... or read by llprobe.tasks.NAME.read from a data file ...
       data: FILE         # ... the data file, relative to this one; `--data` goes before it
+                         # (generator and reader: made, or read from the file of `--data`)
       settings: {}       # what the generator can be told, with the default values
       id: FIELD          # the field that holds ... the question's id
       group: FIELD       # ... its result group
@@ -20,15 +22,19 @@ llprobe's own keys::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from llprobe.errors import TaskError
-from llprobe.task.yamlfile import Section
+from llprobe.task import harness
+from llprobe.task.dataset import Dataset, parse_dataset
+from llprobe.task.examples import EXAMPLE_KEYS, number, sampler_note, samples_of
+from llprobe.task.gather import Gatherer
+from llprobe.task.yamlfile import Section, shown
 
-__all__ = ["Definition", "Fields", "Source", "parse_definition"]
+__all__ = ["Definition", "Fields", "Source", "gather_definition", "parse_definition"]
 
 _KEYS = (
     "task",
@@ -42,9 +48,11 @@ _KEYS = (
     "fewshot_delimiter",
     "target_delimiter",
     "metadata",
+    *harness.HARNESS_KEYS,
     "llprobe",
 )
 _FIELD_KEYS = ("id", "group", "best", "correct")
+_SECTIONS = ("llprobe", "fewshot_config", "metadata")
 _OWN_KEYS = ("about", "generator", "reader", "data", "settings", *_FIELD_KEYS, "bad_rows")
 
 
@@ -55,11 +63,14 @@ class Source:
     generator: str = ""
     """The module of `llprobe.tasks` that makes them; empty for a data file."""
     reader: str = ""
-    """The module of `llprobe.tasks` that reads them; empty to go by the file's suffix."""
+    """The module of `llprobe.tasks` that reads them; empty to go by the file's suffix. Beside a
+    generator: reads the file that a user gives in place of what is generated."""
     data: str = ""
     """The path of the data file that comes with the task; empty for none."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The generator's settings with their default values."""
+    dataset: Dataset | None = None
+    """What the harness' own keys say of the data; None where they are not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +107,42 @@ class Definition:
     target_delimiter: str = " "
     skips_bad_rows: bool = False
     """Whether a question that cannot be asked is skipped and listed, or an error."""
+    tags: tuple[str, ...] = ()
+    """The names under which the task is run together with others."""
+    notes: tuple[str, ...] = ()
+    """What of the file is ignored or done in another way, a sentence each."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """The line of each key of the file."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """The file of each key, which may be an included one."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The data files that come with the task."""
+        dataset = self.source.dataset
+        named = dataset.questions + dataset.examples if dataset else ()
+        return tuple(dict.fromkeys([self.source.data, *named] if self.source.data else named))
 
     @property
     def needs_data(self) -> bool:
         """Whether the task can only be run with `--data`."""
-        return not (self.source.generator or self.source.data)
+        dataset = self.source.dataset
+        return not (self.source.generator or self.source.data or (dataset and dataset.questions))
+
+    def for_data(self, path: str | None) -> Definition:
+        """Return the definition as it is with the data file that a user gave, if any.
+
+        Where a task has both a generator and a reader, the file goes before the generator. The
+        fields `id` and `group` are the generator's: what is read is numbered and has no groups.
+        """
+        if path is None or not (self.source.generator and self.source.reader):
+            return self
+        fields = replace(self.fields, id="", group="")
+        return replace(self, source=Source(reader=self.source.reader), fields=fields)
 
     def where(self, key: str) -> str:
         """Return file, line and key, for messages."""
-        return f"{self.origin}, line {self.lines.get(key, 1)}, {key}"
+        return f"{self.origins.get(key, self.origin)}, line {self.lines.get(key, 1)}, {key}"
 
     def error(self, key: str, problem: str) -> TaskError:
         """Make the error that says `problem` of a key."""
@@ -116,31 +152,66 @@ class Definition:
 def parse_definition(top: Section, folder: Path | None) -> Definition:
     """Check a parsed file and return what it defines.
 
-    `folder` is what `llprobe.data` is relative to. TaskError names file, line and key.
+    `folder` is what `llprobe.data` is relative to. TaskError names file, line and key of the
+    first mistake.
     """
-    top.only(_KEYS)
-    _check_output_type(top)
-    own = top.section("llprobe")
-    own.only(_OWN_KEYS)
-    samples = _samples(top.section("fewshot_config"))
+    found: list[TaskError] = []
+    definition = gather_definition(top, folder, found)
+    if found:
+        raise found[0]
+    return definition
+
+
+def gather_definition(top: Section, folder: Path | None, found: list[TaskError]) -> Definition:
+    """Check a parsed file and add every mistake in it to `found`.
+
+    The definition that is returned can be used where nothing was found.
+    """
+    keep = Gatherer(found)
+    found.extend(top.unknown(_KEYS))
+    found.extend(harness.refusals(top))
+    keep(lambda: _check_output_type(top), None)
+    own, config, metadata = (_section(top, key, keep) for key in _SECTIONS)
+    found.extend(own.unknown(_OWN_KEYS))
+    found.extend(config.unknown(EXAMPLE_KEYS))
+    samples = keep(lambda: samples_of(config), ())
+    dataset = keep(lambda: parse_dataset(top, has_samples=bool(samples)), None)
     return Definition(
-        name=_name(top),
-        version=str(top.section("metadata").values.get("version", "0")),
+        name=keep(lambda: _name(top), ""),
+        version=str(metadata.values.get("version", "0")),
         origin=top.origin,
-        doc_to_text=top.text("doc_to_text"),
-        doc_to_choice=_choice(top),
-        doc_to_target=_target(top),
-        source=_source(own, folder),
-        fields=Fields(**{key: own.text(key, "") for key in _FIELD_KEYS}),
-        about=own.text("about", ""),
-        description=top.text("description", ""),
-        num_fewshot=_num_fewshot(top, len(samples)),
+        doc_to_text=keep(lambda: top.text("doc_to_text"), ""),
+        doc_to_choice=keep(lambda: _choice(top), ()),
+        doc_to_target=keep(lambda: _target(top), 0),
+        source=keep(lambda: _source(own, folder, dataset), Source()),
+        fields=Fields(**{key: _text(own, key, "", keep) for key in _FIELD_KEYS}),
+        about=_text(own, "about", "", keep),
+        description=_text(top, "description", "", keep),
+        num_fewshot=keep(lambda: number(top, config, len(samples), dataset), 0),
         samples=samples,
-        fewshot_delimiter=top.text("fewshot_delimiter", "\n\n"),
-        target_delimiter=top.text("target_delimiter", " "),
-        skips_bad_rows=_skips_bad_rows(own),
-        lines=top.lines,
+        fewshot_delimiter=_text(top, "fewshot_delimiter", "\n\n", keep),
+        target_delimiter=_text(top, "target_delimiter", " ", keep),
+        skips_bad_rows=keep(lambda: _skips_bad_rows(own), otherwise=False),
+        tags=keep(lambda: harness.tags(top), ()),
+        notes=harness.notes(top) + keep(lambda: sampler_note(top, config), ()),
+        lines={name: line for name, _, line in _places(top)},
+        origins={name: file for name, file, _ in _places(top)},
     )
+
+
+def _places(top: Section) -> Iterator[tuple[str, str, int]]:
+    """Yield each key, with the sections that lead to it, and its file and line."""
+    for section in (top, *top.sections.values()):
+        for key, line in section.lines.items():
+            yield f"{section.path}{key}", section.origins.get(key, section.origin), line
+
+
+def _section(top: Section, key: str, keep: Gatherer) -> Section:
+    return keep(lambda: top.section(key), Section(top.origin, f"{key}.", top.line, {}, {}, {}))
+
+
+def _text(section: Section, key: str, default: str, keep: Gatherer) -> str:
+    return keep(lambda: section.text(key, default), default)
 
 
 def _check_output_type(top: Section) -> None:
@@ -150,6 +221,9 @@ def _check_output_type(top: Section) -> None:
 
 
 def _name(top: Section) -> str:
+    name = top.get("task")
+    if isinstance(name, list):
+        raise top.error("task", "this file is a group of tasks, not a task; run it with -t")
     name = top.text("task")
     if not name.strip() or any(char.isspace() or char in ",/\\" for char in name):
         raise top.error("task", f"{name!r} is no name; use no spaces, commas or slashes")
@@ -157,7 +231,9 @@ def _name(top: Section) -> str:
 
 
 def _choice(top: Section) -> str | tuple[str, ...]:
-    value = top.values.get("doc_to_choice")
+    value = top.get("doc_to_choice")
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, list) and value:
         return tuple(_listed_choice(top, each) for each in value)
     return top.text("doc_to_choice")
@@ -166,12 +242,14 @@ def _choice(top: Section) -> str | tuple[str, ...]:
 def _listed_choice(top: Section, value: Any) -> str:
     # YAML reads a bare yes or no as a truth value, and nobody means to score "True" then.
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise top.error("doc_to_choice", f"an option must be a text, not {value!r}; put quotes")
+        raise top.error(
+            "doc_to_choice", f"an option must be a text, not {shown(value)}; put quotes"
+        )
     return str(value)
 
 
 def _target(top: Section) -> str | int | tuple[int | str, ...]:
-    value = top.values.get("doc_to_target")
+    value = top.get("doc_to_target")
     if isinstance(value, list) and value and all(_is_target(each) for each in value):
         return tuple(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -183,36 +261,22 @@ def _is_target(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-def _source(own: Section, folder: Path | None) -> Source:
+def _source(own: Section, folder: Path | None, dataset: Dataset | None) -> Source:
     generator, reader, data = (own.text(key, "") for key in ("generator", "reader", "data"))
-    if generator and (reader or data):
-        raise own.error("generator", "a task with a generator takes neither reader nor data")
-    settings = own.values.get("settings", {})
+    if generator and (data or dataset):
+        raise own.error("generator", "a task with a generator takes no data of its own")
+    if data and dataset and dataset.questions:
+        raise own.error("data", "dataset_kwargs names a data file already; keep one of the two")
+    settings = own.get("settings", {})
     if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
-        raise own.error("settings", f"must be names with values, not {settings!r}")
-    path = str(folder / data) if data and folder else data
-    return Source(generator, reader, path, settings)
-
-
-def _num_fewshot(top: Section, there: int) -> int:
-    wanted = top.count("num_fewshot", 0)
-    if wanted > there:
-        raise top.error("num_fewshot", f"{wanted}, but fewshot_config.samples holds {there}")
-    return wanted
-
-
-def _samples(config: Section) -> tuple[Mapping[str, Any], ...]:
-    config.only(("sampler", "samples"))
-    if config.text("sampler", "first_n") != "first_n":
-        raise config.error("sampler", "only first_n is known: the worked examples keep their order")
-    samples = config.values.get("samples", [])
-    if not isinstance(samples, list) or not all(isinstance(each, dict) for each in samples):
-        raise config.error("samples", "must be a list of rows, `- field: value`")
-    return tuple(samples)
+        raise own.error("settings", f"must be names with values, not {shown(settings)}")
+    # An included file's data lie beside that file.
+    base = folder and Path(own.origins.get("data", own.origin)).parent
+    return Source(generator, reader, str(base / data) if data and base else data, settings, dataset)
 
 
 def _skips_bad_rows(own: Section) -> bool:
     value = own.text("bad_rows", "error")
     if value not in {"error", "skip"}:
-        raise own.error("bad_rows", f"must be error or skip, not {value!r}")
+        raise own.error("bad_rows", f"must be error or skip, not {shown(value)}")
     return value == "skip"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llprobe.errors import DataError, TaskError
+from llprobe.task.parquet import parquet_rows
 from llprobe.task.records import Row
 
 __all__ = ["data_rows", "delimited", "json_array", "json_lines", "read_text"]
@@ -49,8 +50,10 @@ def data_rows(path: str) -> Iterator[Row]:
             return delimited(path, ",")
         case ".tsv":
             return delimited(path, "\t")
+        case ".parquet":
+            return parquet_rows(path)
         case suffix:
-            known = ".jsonl, .json, .csv or .tsv"
+            known = ".jsonl, .json, .csv, .tsv or .parquet"
             raise DataError(f"{path}: cannot tell its format from {suffix!r}; name it {known}")
 
 

@@ -17,7 +17,7 @@ from llprobe.task.bundled import load_definition
 from llprobe.task.definition import Definition
 from llprobe.task.records import Item, Questions, Row, Skipped, TaskRequest
 from llprobe.task.render import Renderer
-from llprobe.task.shots import build_preamble
+from llprobe.task.shots import build_preamble, worked_examples
 from llprobe.task.sources import task_rows
 
 __all__ = ["load_questions"]
@@ -44,10 +44,13 @@ def load_questions(request: TaskRequest) -> Questions:
     definition or a file that cannot be used.
     """
     _check(request)
-    definition = load_definition(request.name)
+    definition = load_definition(request.name).for_data(request.data)
     renderer = Renderer.of(definition)
     preamble = build_preamble(definition, renderer, request)
-    gathered = _gather(task_rows(definition, request), definition, renderer, request.limit)
+    shown = {row.where for row in worked_examples(definition, request)}
+    # A row that is shown with its answer is not asked.
+    rows = (row for row in task_rows(definition, request) if row.where not in shown)
+    gathered = _gather(rows, definition, renderer, request.limit)
     items = tuple(gathered.items)
     return Questions(
         task=definition.name,
@@ -55,7 +58,7 @@ def load_questions(request: TaskRequest) -> Questions:
         preamble=preamble,
         items=items,
         skipped=tuple(gathered.skipped),
-        notes=tuple(_note(what, ids) for what, ids in gathered.mended.items()),
+        notes=definition.notes + tuple(_note(what, ids) for what, ids in gathered.mended.items()),
         hash=_hash(preamble, items),
     )
 

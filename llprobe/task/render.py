@@ -1,8 +1,8 @@
 """Templates: a row in, texts, options and answers out, as lm-evaluation-harness renders them.
 
 A template is a field's name (its value is taken as it is) or jinja. Jinja runs in a sandbox
-that cannot change a row, in which an unknown name is an error, and without its two sources of
-chance. Knows nothing of where rows come from or of how questions are checked.
+(sandbox.py), in which an unknown name is an error. Knows nothing of where rows come from or of
+how questions are checked.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from llprobe.errors import TaskError
 from llprobe.task.definition import Definition
+from llprobe.task.sandbox import environment
+from llprobe.task.yamlfile import shown
 
 __all__ = ["Renderer", "Template", "as_targets"]
 
@@ -49,9 +49,9 @@ class Template:
     def of(cls, source: str, where: str) -> Template:
         """Compile a template; TaskError says what is wrong with it."""
         try:
-            return cls(source, where, _environment().from_string(source))
+            return cls(source, where, environment().from_string(source))
         except (jinja2.TemplateError, RecursionError) as problem:
-            raise TaskError(f"{where}: not a jinja template ({problem})") from problem
+            raise TaskError(f"{where}: not a jinja template ({_line(problem)})") from problem
 
     def names_field(self, fields: Mapping[str, Any]) -> bool:
         """Whether the template is just the name of one of these fields."""
@@ -72,7 +72,7 @@ class Template:
         try:
             return self.compiled.render(fields)
         except _RENDERING as problem:
-            raise TaskError(f"{self.where}: cannot be rendered ({problem})") from problem
+            raise TaskError(f"{self.where}: cannot be rendered ({_line(problem)})") from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Renderer:
         """Return the prompt after the preamble; TaskError if it is no text."""
         value = self.text.value(fields)
         if not isinstance(value, str):
-            raise TaskError(f"{self.text.where}: gives {_short(value)}, not a text")
+            raise TaskError(f"{self.text.where}: gives {shown(value)}, not a text")
         return value
 
     def choices(self, fields: Mapping[str, Any]) -> list[str]:
@@ -110,7 +110,7 @@ class Renderer:
         if isinstance(value, str):
             value = _literal(value, self.choice.where)
         if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-            raise TaskError(f"{self.choice.where}: gives {_short(value)}, not a list of texts")
+            raise TaskError(f"{self.choice.where}: gives {shown(value)}, not a list of texts")
         return list(value)
 
     def targets(self, fields: Mapping[str, Any]) -> list[int | str]:
@@ -127,7 +127,7 @@ class Renderer:
         listed = as_targets(value)
         if listed is None:
             said = "not an option's index or text, or a list of such"
-            raise TaskError(f"{self.target.where}: gives {_short(value)}, {said}")
+            raise TaskError(f"{self.target.where}: gives {shown(value)}, {said}")
         return listed
 
 
@@ -136,6 +136,11 @@ def as_targets(value: Any) -> list[int | str] | None:
     listed = list(value) if isinstance(value, list | tuple) else [value]
     fits = all(isinstance(each, int | str) and not isinstance(each, bool) for each in listed)
     return listed if fits else None
+
+
+def _line(problem: Exception) -> str:
+    """Return what an exception says, on one line."""
+    return " ".join(str(problem).split()) or type(problem).__name__
 
 
 def _template(definition: Definition, key: str, source: str) -> Template:
@@ -157,25 +162,4 @@ def _literal(text: str, where: str) -> Any:
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError) as problem:
-        raise TaskError(f"{where}: gives {_short(text)}, which is not a list") from problem
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-@cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
-    )
-    # Both draw at random: the same task would ask other questions at every run.
-    del environment.globals["lipsum"], environment.filters["random"]
-    environment.filters["regex_replace"] = _regex_replace
-    return environment
-
-
-def _regex_replace(string: str, pattern: str, repl: str = "", count: int = 0) -> str:
-    """Be the one filter that lm-evaluation-harness adds to jinja's own."""
-    return re.sub(pattern, repl, string, count=count)
+        raise TaskError(f"{where}: gives {shown(text)}, which is not a list") from problem

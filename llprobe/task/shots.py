@@ -7,17 +7,19 @@ fewshot_delimiter. Knows nothing of the questions that follow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from llprobe.errors import DataError, TaskError, UsageError
+from llprobe.task.dataset import split_rows
 from llprobe.task.definition import Definition
 from llprobe.task.files import data_rows, read_text
 from llprobe.task.records import Row, TaskRequest
 from llprobe.task.render import Renderer, Template
 from llprobe.task.yamlfile import parse_yaml_value
 
-__all__ = ["build_preamble"]
+__all__ = ["build_preamble", "example_text", "worked_examples"]
 
 
 def build_preamble(definition: Definition, renderer: Renderer, request: TaskRequest) -> str:
@@ -27,10 +29,20 @@ def build_preamble(definition: Definition, renderer: Renderer, request: TaskRequ
     """
     if request.shots_file and Path(request.shots_file).suffix.lower() == ".txt":
         return _whole(request)
-    shots = _shots(definition, request)
-    chosen = shots[: _number(definition, request, len(shots))]
-    examples = [_example(shot, definition, renderer) for shot in chosen]
+    shots = worked_examples(definition, request)
+    examples = [example_text(shot, definition, renderer) for shot in shots]
     return _description(definition, request) + "".join(examples)
+
+
+def worked_examples(definition: Definition, request: TaskRequest) -> list[Row]:
+    """Return the rows that are shown as worked examples; none where a text file replaces them.
+
+    UsageError where more are asked for than there are.
+    """
+    if request.shots_file and Path(request.shots_file).suffix.lower() == ".txt":
+        return []
+    shots = _shots(definition, request)
+    return shots[: _number(definition, request, len(shots))]
 
 
 def _whole(request: TaskRequest) -> str:
@@ -44,16 +56,30 @@ def _whole(request: TaskRequest) -> str:
 
 
 def _number(definition: Definition, request: TaskRequest, there: int) -> int:
-    default = there if request.shots_file else definition.num_fewshot
-    wanted = default if request.num_fewshot is None else request.num_fewshot
-    if wanted < 0:
-        raise UsageError(f"the number of worked examples is {wanted}; give 0 or more")
+    wanted = _wanted(definition, request, there)
     if wanted > there:
         of = request.shots_file or f"task {definition.name}"
         raise UsageError(
             f"{of} has {there} worked examples, not {wanted}; bring more with a shots file"
+            f"{_elsewhere(definition)}"
         )
     return wanted
+
+
+def _wanted(definition: Definition, request: TaskRequest, there: int) -> int:
+    default = there if request.shots_file else definition.num_fewshot
+    wanted = default if request.num_fewshot is None else request.num_fewshot
+    if wanted < 0:
+        raise UsageError(f"the number of worked examples is {wanted}; give 0 or more")
+    return wanted
+
+
+def _elsewhere(definition: Definition) -> str:
+    """Say where the worked examples are that lie on the hub."""
+    dataset = definition.source.dataset
+    if not (dataset and dataset.shots) or dataset.files:
+        return ""
+    return f" (its own are in {dataset.path}, split {dataset.shots}), or ask for 0"
 
 
 def _description(definition: Definition, request: TaskRequest) -> str:
@@ -64,6 +90,11 @@ def _description(definition: Definition, request: TaskRequest) -> str:
 
 def _shots(definition: Definition, request: TaskRequest) -> list[Row]:
     path = request.shots_file
+    dataset = definition.source.dataset
+    if not path and dataset and dataset.examples:
+        wanted = _wanted(definition, request, 0)
+        rows = split_rows(dataset.examples, dataset.path, dataset.delimiter)
+        return list(islice(rows, wanted))
     if not path:
         return _as_rows(definition.samples, definition.where("fewshot_config.samples"))
     if Path(path).suffix.lower() not in {".yaml", ".yml"}:
@@ -81,7 +112,8 @@ def _as_rows(fields: Sequence[Mapping[str, Any]], origin: str) -> list[Row]:
     ]
 
 
-def _example(shot: Row, definition: Definition, renderer: Renderer) -> str:
+def example_text(shot: Row, definition: Definition, renderer: Renderer) -> str:
+    """Return one worked example as it stands in the preamble; DataError where it has no answer."""
     try:
         question = renderer.prompt(shot.fields)
         answer = _answer(shot, renderer)

@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 from llprobe.errors import UnknownName, UsageError
+from llprobe.task.dataset import split_rows
 from llprobe.task.definition import Definition
 from llprobe.task.files import data_rows
 from llprobe.task.records import Row, TaskRequest
@@ -32,13 +33,19 @@ def task_rows(definition: Definition, request: TaskRequest) -> Iterator[Row]:
     if definition.source.generator:
         return _generated(definition, request)
     if request.settings:
-        raise UsageError(f"task {definition.name} has no settings: it makes no questions itself")
-    path = request.data or definition.source.data
+        raise UsageError(
+            f"task {definition.name} has no settings where its questions come from a file"
+        )
+    path, dataset = request.data or definition.source.data, definition.source.dataset
+    if not path and dataset and dataset.questions:
+        return split_rows(dataset.questions, dataset.path, dataset.delimiter)
     if not path:
-        raise UsageError(f"task {definition.name} needs a data file: give it with --data FILE")
+        of = f" ({dataset.title})" if dataset else ""
+        raise UsageError(f"task {definition.name} needs a data file{of}: give it with --data FILE")
     reader = definition.source.reader
-    read = _function(definition, "reader", reader) if reader else data_rows
-    rows: Iterator[Row] = read(path)
+    if not reader:
+        return split_rows([path]) if dataset else data_rows(path)
+    rows: Iterator[Row] = _function(definition, "reader", reader)(path)
     return rows
 
 

@@ -1,0 +1,228 @@
+"""The tasks mps_cal, mps_rea, xmps_cal and xmps_rea: settings, order, languages, balance."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+from collections import Counter, defaultdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llprobe.errors import UnknownName, UsageError
+from llprobe.task import Item, TaskRequest, load_definition, load_questions
+
+problems = importlib.import_module("llprobe.tasks.problems")
+wording = importlib.import_module("llprobe.tasks.problems.wording")
+TASKS = ["mps_cal", "mps_rea", "xmps_cal", "xmps_rea"]
+FEW = ("per_template", "1")
+
+
+def ask(task: str, *settings: tuple[str, str], **wanted: Any) -> list[Item]:
+    questions = load_questions(TaskRequest(task, settings=settings, **wanted))
+    assert not questions.skipped
+    assert not questions.notes
+    return list(questions.items)
+
+
+def true(item: Item) -> str:
+    return item.choices[item.best]
+
+
+def tongue(text: str) -> str:
+    """Return the language of a solution, by how it tells the answer."""
+    said = {"The answer": "en", "La respuesta": "es", "La réponse": "fr", "答案": "zh"}
+    return next((name for start, name in said.items() if start in text), "th")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_question_has_one_true_option_of_four(task: str) -> None:
+    for item in ask(task, FEW):
+        assert len(item.choices) == 4
+        assert item.correct == (item.best,)
+        assert item.prompt.startswith("Q: ")
+        assert item.prompt.endswith("\nA:")
+        assert all(choice[0] == " " != choice[1] for choice in item.choices)
+
+
+@pytest.mark.parametrize("task", ["mps_cal", "mps_rea"])
+def test_five_questions_of_each_template_by_default(task: str) -> None:
+    items = ask(task)
+    assert len(items) == 220
+    assert set(Counter(item.group for item in items).values()) == {20}
+    assert items[0].id == "ages-1/0"
+    assert len({item.prompt for item in items}) == len(items)
+
+
+@pytest.mark.parametrize("limit", [1, 11, 20, 44, 50])
+def test_a_limit_gives_a_balanced_sample(limit: int) -> None:
+    groups = Counter(item.group for item in ask("mps_rea", limit=limit))
+    assert len(groups) == min(limit, 11)
+    assert max(groups.values()) - min(groups.values()) <= 1
+
+
+def test_fewer_of_each_are_the_first_ones() -> None:
+    assert ask("mps_cal", ("per_template", "2")) == ask("mps_cal")[:88]
+
+
+def test_languages_take_turns_and_are_the_group() -> None:
+    items = ask("xmps_cal", limit=20)
+    assert [item.group for item in items] == ["es", "fr", "zh", "th"] * 5
+    assert [item.id for item in items[3:5]] == ["ages-1/0/th", "farming-1/0/es"]
+    for item in items:
+        assert tongue(true(item)) == item.group
+        assert [tongue(choice) for choice in item.choices].count("en") == 3
+
+
+@pytest.mark.parametrize("kind", ["cal", "rea"])
+def test_only_the_true_option_differs_from_mps(kind: str) -> None:
+    english = {item.id: item for item in ask(f"mps_{kind}", FEW)}
+    for item in ask(f"xmps_{kind}", FEW):
+        same = english[item.id.rpartition("/")[0]]
+        assert (item.prompt, item.best) == (same.prompt, same.best)
+        for place, choice in enumerate(item.choices):
+            assert (choice == same.choices[place]) == (place != item.best)
+
+
+@pytest.mark.parametrize("task", ["xmps_cal", "xmps_rea"])
+def test_everything_can_be_translated(task: str) -> None:
+    mixed = ask(task, FEW)
+    for item, other in zip(ask(task, FEW, ("all", "yes")), mixed, strict=True):
+        assert (item.id, item.best, true(item)) == (other.id, other.best, true(other))
+        assert {tongue(choice) for choice in item.choices} == {item.group}
+        assert item.prompt != other.prompt
+
+
+def test_languages_can_be_chosen() -> None:
+    assert {item.group for item in ask("xmps_rea", FEW, ("language", "th"))} == {"th"}
+    two = ask("xmps_rea", FEW, ("language", "zh, es"))
+    assert [item.group for item in two[:4]] == ["zh", "es", "zh", "es"]
+    assert ask("xmps_rea", FEW, ("language", "es,es")) == ask("xmps_rea", FEW, ("language", "es"))
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "value", "said"),
+    [
+        ("xmps_cal", "language", "de", "no language 'de'; known: es, fr, zh, th"),
+        ("xmps_rea", "language", "es,en", "no language 'en'; known: es, fr, zh, th"),
+        ("xmps_rea", "language", " ,", "no language is given; known: es, fr, zh, th"),
+        ("xmps_cal", "all", "maybe", "the setting all must be yes or no, not 'maybe'"),
+        ("mps_cal", "per_template", "0", "per_template is 0; give 1 to 40"),
+        ("xmps_rea", "per_template", "41", "per_template is 41; give 1 to 40"),
+        ("mps_rea", "per_template", "x", "per_template must be a whole number"),
+    ],
+)
+def test_a_bad_setting_is_refused(task: str, name: str, value: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        ask(task, (name, value))
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(UnknownName, match="per_template"):
+        ask("mps_cal", ("language", "es"))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_file_goes_before_the_generator(task: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(json.dumps({"question": "q", "truth_answer": ["a"], "error": ["b", "c"]}))
+    (item,) = ask(task, data=str(path))
+    assert (item.id, item.group, item.prompt) == (f"{task}-0", "", "Q: q\nA:")
+    assert item.choices == (" a", " b", " c")
+    with pytest.raises(UsageError, match="no settings where its questions come from a file"):
+        ask(task, FEW, data=str(path))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_worked_examples_are_right_and_not_asked(task: str) -> None:
+    samples = load_definition(task).samples
+    assert len(samples) == 4
+    reader = importlib.import_module("test_problems")
+    for sample in samples:
+        assert all(map(reader.holds, reader.equations(sample["answer"])))
+        assert reader.answer(sample["answer"]) > 1
+        assert not any(sample["question"] in item.prompt for item in ask("mps_cal", FEW))
+
+
+def test_seeds_decide() -> None:
+    assert ask("mps_rea", FEW, seed=3) == ask("mps_rea", FEW, seed=3)
+    assert ask("mps_rea", FEW, seed=3) != ask("mps_rea", FEW, seed=4)
+
+
+DIGESTS = {
+    "mps_cal": "a9ab7aa091d12b1712ab65c3419434cd4cf7a532dc476780450911f101651786",
+    "mps_rea": "592a78ad344a110a958cbcdf442a21f189581855ff80f346ed76362e1571411c",
+    "xmps_cal": "33a41de0010d74fa6fd7036104eb064ff790b3498fecf9ba9ab947fb57432662",
+    "xmps_rea": "1b02f4de6fd41f1664d7b9a31ed466034c9d5eea915b2c8cbb2a800509dca9c3",
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_questions_are_the_same_on_every_machine(task: str) -> None:
+    asked = [[item.id, item.prompt, item.choices, item.best] for item in ask(task, FEW)]
+    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    assert digest == DIGESTS[task]
+
+
+# What can be guessed without knowing anything.
+
+SEEDS = range(3)
+
+
+@cache
+def asked(kind: str) -> list[Any]:
+    return [question for seed in SEEDS for _, _, question in problems._asked(kind, seed, 5)]
+
+
+def share(merits: list[list[int]], places: list[int]) -> float:
+    """Return the share that the option of most merit gets right, ties drawn by lot."""
+    right = 0.0
+    for merit, place in zip(merits, places, strict=True):
+        right += (merit[place] == max(merit)) / merit.count(max(merit))
+    return right / len(places)
+
+
+@cache
+def guesses(kind: str, language: str) -> dict[str, float]:
+    """Return what each blind strategy gets right, all options in one language."""
+    merits: dict[str, list[list[int]]] = defaultdict(list)
+    for question in asked(kind):
+        solutions = list(question.wrong)
+        solutions.insert(question.place, question.problem.solution)
+        lengths = [len(wording.told(question.problem, each, language)) for each in solutions]
+        answers = [each[-1].result for each in solutions]
+        merits["longest"].append(lengths)
+        merits["shortest"].append([-length for length in lengths])
+        merits["first"].append([3, 2, 1, 0])
+        merits["last"].append([0, 1, 2, 3])
+        merits["largest answer"].append(answers)
+        merits["smallest answer"].append([-each for each in answers])
+    places = [question.place for question in asked(kind)]
+    return {name: share(each, places) for name, each in merits.items()}
+
+
+NOISE = 4 * math.sqrt(0.25 * 0.75 / (len(SEEDS) * 220))
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "zh", "th"])
+@pytest.mark.parametrize("kind", ["cal", "rea"])
+def test_no_length_and_no_place_tells(kind: str, language: str) -> None:
+    found = guesses(kind, language)
+    for name in ("longest", "shortest", "first", "last"):
+        assert found[name] == pytest.approx(0.25, abs=NOISE), f"{name}: {found[name]}"
+
+
+def test_the_size_of_the_answer_tells_nothing_about_slips() -> None:
+    found = guesses("cal", "en")
+    for name in ("largest answer", "smallest answer"):
+        assert found[name] == pytest.approx(0.25, abs=NOISE), f"{name}: {found[name]}"
+
+
+def test_the_size_of_the_answer_tells_about_detours_what_the_documentation_says() -> None:
+    found = guesses("rea", "en")
+    assert 0.28 < found["smallest answer"] < 0.42
+    assert 0.04 < found["largest answer"] < 0.17
