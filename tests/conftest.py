@@ -3,6 +3,7 @@
 No test sees the tasks that whoever runs it has added.
 """
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,10 @@ from tinygguf import write_tiny
 from llprobe.engine.probe import Probe
 from llprobe.model import read_model
 from llprobe.settings import EngineSettings
+
+# Started in the background of a script, this process ignores SIGINT, and so would the commands that
+# the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -190,7 +190,10 @@ def test_a_model_that_does_not_fit_memory(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("-t", "calculaton"), "no task named 'calculaton'; did you mean calculation"),
+        (
+            ("-t", "calculaton"),
+            "no task, group or tag named 'calculaton'; did you mean calculation",
+        ),
         (("-t", "prompts"), "task prompts needs a data file: give it with --data FILE"),
         (("-t", "calculation", "--data", "q.jsonl"), "makes its own questions; leave out --data"),
         (("-t", "calculation", "-L", "0"), "the limit is 0; ask at least 1 question"),

@@ -50,7 +50,7 @@ def shelf() -> Path:
 
 def shelved() -> list[Shelved]:
     """Return all added tasks, sorted by name."""
-    if not shelf().is_dir():
+    if not _is_folder(shelf()):
         return []
     found = (find(folder.name) for folder in sorted(shelf().iterdir()) if folder.is_dir())
     return [each for each in found if each is not None]
@@ -61,10 +61,20 @@ def find(name: str) -> Shelved | None:
     if not _is_name(name):
         return None
     folder = shelf() / name
+    if not _is_folder(folder):
+        return None
     if (folder / OWN).is_file():
         return Shelved(name, folder / OWN)
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = sorted(folder.iterdir())
     return next((Shelved(name, file) for file in files if not file.name.startswith(".")), None)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether this user can reach a folder there; one that is closed to them holds nothing."""
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return False
 
 
 def check_name(name: str) -> None:
