@@ -68,10 +68,13 @@ TREE = dict(commands(typer.main.get_command(app_module.app)))
 
 
 def test_the_commands_are_those_that_are_promised() -> None:
-    top = {"run", "ls", "show", "export", "locate", "lens", "doctor", "models"}
+    top = {"run", "ls", "show", "export", "locate", "lens", "doctor", "models", "tasks"}
     assert {path[0] for path in TREE} == top
     assert {path[1] for path in TREE if path[0] == "models"} == {
         "ls", "pull", "inspect", "quantize", "rm",
+    }  # fmt: skip
+    assert {path[1] for path in TREE if path[0] == "tasks"} == {
+        "ls", "new", "validate", "show", "check", "add", "pull", "rm",
     }  # fmt: skip
 
 
@@ -115,7 +118,7 @@ def test_the_version_is_told(cli: Cli) -> None:
     assert re.fullmatch(r"llprobe \d+\.\d+\.\d+\n", done.out)
 
 
-@pytest.mark.parametrize("words", [(), ("models",)])
+@pytest.mark.parametrize("words", [(), ("models",), ("tasks",)])
 def test_nothing_asked_is_answered_with_help(cli: Cli, words: tuple[str, ...]) -> None:
     done = cli(*words)
     assert (done.code, done.err) == (2, "")

@@ -168,6 +168,7 @@ def gather_definition(top: Section, folder: Path | None, found: list[TaskError])
     The definition that is returned can be used where nothing was found.
     """
     keep = Gatherer(found)
+    name = keep(lambda: _name(top), "")
     found.extend(top.unknown(_KEYS))
     found.extend(harness.refusals(top))
     keep(lambda: _check_output_type(top), None)
@@ -177,7 +178,7 @@ def gather_definition(top: Section, folder: Path | None, found: list[TaskError])
     samples = keep(lambda: samples_of(config), ())
     dataset = keep(lambda: parse_dataset(top, has_samples=bool(samples)), None)
     return Definition(
-        name=keep(lambda: _name(top), ""),
+        name=name,
         version=str(metadata.values.get("version", "0")),
         origin=top.origin,
         doc_to_text=keep(lambda: top.text("doc_to_text"), ""),

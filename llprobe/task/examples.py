@@ -42,7 +42,7 @@ def samples_of(config: Section) -> tuple[Mapping[str, Any], ...]:
 
 def sampler_note(top: Section, config: Section) -> tuple[str, ...]:
     """Say what differs where the harness would draw the worked examples at random."""
-    sampler = _sampler(config)
+    sampler = config.values.get("sampler")  # which samples_of checks
     if sampler == "first_n" or not (sampler or top.has("dataset_path")):
         return ()
     if not (top.get("num_fewshot") or config.get("num_fewshot")):

@@ -9,7 +9,7 @@ that are bundled. Knows nothing of what the tasks ask.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from llprobe.errors import TaskError, UnknownName
 from llprobe.task import harness
 from llprobe.task.bundled import bundled_folder, group_names, load_definition, task_names
+from llprobe.task.gather import Gatherer
 from llprobe.task.include import read_task_file
 from llprobe.task.shelf import shelved
 from llprobe.task.yamlfile import Section, shown
@@ -112,25 +113,26 @@ def is_group(top: Section) -> bool:
 
 
 def gather_group(top: Section, found: list[TaskError]) -> tuple[str, ...]:
-    """Add every mistake in a group's file to `found`; return its tasks where there is none."""
-    before = len(found)
+    """Add every mistake in a group's file to `found`; return the tasks that it does name."""
+    keep = Gatherer(found)
     found.extend(top.unknown(_KEYS))
-    try:
-        group = _parsed(top)
-    except TaskError as problem:
-        found.append(problem)
+    group = keep(lambda: _content(top), None)
+    if group is None:
         return ()
-    tasks: list[str] = []
-    for member in group.members:
-        try:
-            tasks += _member(member, group, (group.name,))
-        except TaskError as problem:
-            found.append(problem)
-    return tuple(dict.fromkeys(tasks)) if len(found) == before else ()
+    found_tasks = (keep(_looking_up(member, group), ()) for member in group.members)
+    return tuple(dict.fromkeys(task for tasks in found_tasks for task in tasks))
+
+
+def _looking_up(member: str | Group, group: Group) -> Callable[[], list[str]]:
+    return lambda: _member(member, group, (group.name,))
 
 
 def _parsed(top: Section) -> Group:
     top.only(_KEYS)
+    return _content(top)
+
+
+def _content(top: Section) -> Group:
     own = top.section("llprobe")
     own.only(("about",))
     where, folder = top.where("task"), Path(top.origins.get("task", top.origin)).parent

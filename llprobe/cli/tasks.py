@@ -1,0 +1,298 @@
+"""`llprobe tasks`: list, write, check and look at tasks, add and pull data.
+
+This module knows the commands' options and tables. What a task is, is `task`'s to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from llprobe.cli import itemview
+from llprobe.cli.options import Format, FormatOption, Output, Threads, option
+from llprobe.cli.output import Column, emit, err, percent, write
+from llprobe.cli.progress import Meter
+from llprobe.errors import LlprobeError, TaskError, UsageError
+from llprobe.task import TaskRequest, expand, load_definition, load_questions
+from llprobe.task.example import example_data, example_yaml
+from llprobe.task.groups import group_file
+from llprobe.task.habits import Habits, habits
+from llprobe.task.listing import known_tasks, list_tasks
+from llprobe.task.validate import Validated, validate
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="List, write, check and look at tasks; add and pull data.", no_args_is_help=True
+)
+Name = Annotated[str, typer.Argument(help="A task's name, or a YAML file.")]
+Data = Annotated[Path | None, option("--data", help="A published file for the task.")]
+Seed = Annotated[int, option("--seed", help="Seed of generated questions.")]
+_MISTAKE = re.compile(
+    r"(?P<file>.+?), (?:line|row) (?P<line>\d+)(?:, (?P<key>[^:]+))?: (?P<problem>.*)"
+)
+_SHOWN = 50
+
+
+@app.command("ls")
+def ls(form: FormatOption = Format.TABLE, output: Output = None) -> None:
+    """List the tasks, groups and tags that `-t` takes."""
+    rows = [
+        {
+            "name": task.name,
+            "kind": task.kind,
+            "about": task.about,
+            "questions": task.n_questions,
+            "worked_examples": task.n_examples,
+            "chance": task.chance,
+            "data": task.data,
+            "tags": list(task.tags),
+        }
+        for task in list_tasks()
+    ]
+    columns = [
+        Column("name", "name"),
+        Column("about", "measures", wraps=True),
+        Column("questions", "questions", _or_dash, right=True),
+        Column("worked_examples", "examples", _or_dash, right=True),
+        Column("chance", "chance", percent, right=True),
+        Column("data", "data", wraps=True),
+        Column("tags", "tags", ", ".join),
+    ]
+    emit(rows, columns, form, output)
+
+
+def _or_dash(value: Any) -> str:
+    return "–" if value is None else str(value)
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="The task's name; its files are called so.")],
+    folder: Annotated[
+        Path, option("--folder", help="Where the files are written.", file_okay=False)
+    ] = Path(),
+) -> None:
+    """Write a commented example task, NAME.yaml, and its data, NAME.jsonl."""
+    if not name or name.startswith((".", "-")) or re.search(r"[\s,/\\:]", name):
+        raise UsageError(f"{name!r} is no name for a task; use letters, digits, _ and -")
+    files = {folder / f"{name}.yaml": example_yaml(name), folder / f"{name}.jsonl": example_data()}
+    try:
+        _refuse_to_overwrite(folder, list(files))
+    except OSError as problem:
+        raise UsageError(f"cannot write in {folder}: {problem.strerror}") from problem
+    for path, text in files.items():
+        _write_new(path, text)
+        err.print(f"wrote {path}", markup=False)
+    first = next(iter(files))
+    err.print(f"next: llprobe tasks validate {first}   llprobe tasks show {first}", markup=False)
+
+
+def _refuse_to_overwrite(folder: Path, files: Sequence[Path]) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    there = [path for path in files if path.exists() or path.is_symlink()]
+    if there:
+        raise UsageError(f"{there[0]} is there already; take another name, or remove it")
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as problem:
+        raise UsageError(f"cannot write {path}: {problem.strerror}") from problem
+
+
+@app.command("validate")
+def check_file(
+    file: Annotated[Path, typer.Argument(help="A task's or a group's YAML file.")],
+    form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Name every mistake in a task file and its data, with file, line and key."""
+    found = validate(str(file))
+    said = [str(mistake) for mistake in found.mistakes]
+    if form is Format.TABLE:
+        more = len(said) - _SHOWN
+        shown = said[:_SHOWN] + ([f"... and {more} more; -F jsonl lists them"] if more > 0 else [])
+        write("".join(f"{line}\n" for line in shown), output)
+    else:
+        keys = ("file", "line", "key", "problem")
+        emit([_parts(line) for line in said], [Column(k, k) for k in keys], form, output)
+    if said:
+        raise TaskError(f"{file}: {len(said)} mistake{'s' * (len(said) != 1)}, listed on stdout")
+    for note in found.notes:
+        err.print(f"note: {note}", markup=False)
+    err.print(_fine(file, found), markup=False)
+
+
+def _parts(said: str) -> dict[str, Any]:
+    match = _MISTAKE.fullmatch(said)
+    if match is None:
+        return {"file": None, "line": None, "key": None, "problem": said}
+    return match.groupdict() | {"line": int(match["line"])}
+
+
+def _fine(file: Path, found: Validated) -> str:
+    if found.tasks:
+        return f"{file} has no mistakes: a group of {len(found.tasks)}, {', '.join(found.tasks)}"
+    skipped = f", {found.n_skipped} skipped" if found.n_skipped else ""
+    asked = f": {found.n_questions} questions{skipped}" if found.n_questions else ""
+    return f"{file} has no mistakes{asked}"
+
+
+@app.command("show")
+def show(
+    name: Name,
+    item: Annotated[
+        str, option("--item", help="Which question: its id, or its number from 1.")
+    ] = "1",
+    model: Annotated[
+        str | None, option("-m", "--model", help="Show the tokens that this model reads, too.")
+    ] = None,
+    data: Data = None,
+    num_fewshot: Annotated[
+        int | None, option("-f", "--num-fewshot", help="Worked examples; default: the task's.")
+    ] = None,
+    shots_file: Annotated[
+        Path | None, option("--shots-file", help="Worked examples to use instead of the task's.")
+    ] = None,
+    instruction: Annotated[
+        str | None, option("--instruction", help="The text before the worked examples.")
+    ] = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Print a question exactly as a model gets it; with -m its tokens and option boundaries."""
+    _refuse_group(name)
+    request = TaskRequest(
+        name, _path(data), None, num_fewshot, seed, _path(shots_file), instruction
+    )
+    view = itemview.ItemView.of(load_questions(request), item)
+    if model:
+        view = itemview.with_tokens(view, model, threads)
+    if form is Format.TABLE:
+        write(itemview.as_text(view), output)
+    else:
+        emit([itemview.as_record(view)], [Column("prompt", "prompt")], form, output)
+
+
+def _path(path: Path | None) -> str | None:
+    return str(path) if path else None
+
+
+def _refuse_group(name: str) -> None:
+    group = group_file(name)
+    if group:
+        tasks = expand([name])
+        raise UsageError(f"{name} is a group of {len(tasks)} tasks; name one: {', '.join(tasks)}")
+
+
+@app.command("check")
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Tasks, groups, tags, YAML files; default: all.")
+    ] = None,
+    data: Data = None,
+    seed: Seed = 0,
+    form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Say what always taking the longest, the shortest or the first option would get right.
+
+    Exits with 1 where one of them gets more or less than chance explains.
+    """
+    rows = [_checked(name, TaskRequest(name, _path(data), seed=seed)) for name in _to_check(names)]
+    columns = [
+        Column("task", "task"),
+        Column("questions", "questions", right=True),
+        Column("chance", "chance", percent, right=True),
+        Column("low", "at least", percent, right=True),
+        Column("high", "at most", percent, right=True),
+        *(Column(habit, habit, percent, right=True) for habit in ("longest", "shortest", "first")),
+        Column("sticks_out", "", lambda v: f"sticks out: {', '.join(v)}" if v else "within noise"),
+    ]
+    emit(rows, columns, form, output)
+    bad = [str(row["task"]) for row in rows if row["sticks_out"]]
+    if bad:
+        raise LlprobeError(f"chance does not explain what a habit gets right in {', '.join(bad)}")
+
+
+def _to_check(names: Sequence[str] | None) -> Sequence[str]:
+    if names:
+        return expand(names)
+    return [name for name in known_tasks() if not load_definition(name).needs_data]
+
+
+def _checked(name: str, request: TaskRequest) -> dict[str, Any]:
+    found: Habits = habits(load_questions(request).items)
+    shares = {habit.name: habit.share for habit in found.each}
+    noise = {"low": found.each[0].low, "high": found.each[0].high}
+    out = [habit.name for habit in found.each if habit.sticks_out]
+    task = load_definition(name).name
+    about = {"task": task, "questions": found.n_items, "chance": found.chance}
+    return about | noise | shares | {"sticks_out": out}
+
+
+@app.command("add")
+def add(
+    file: Annotated[Path, typer.Argument(help="A data file, or a YAML file with its data.")],
+    name: Annotated[
+        str | None, option("--name", help="What to run it by; default: the file's or task's name.")
+    ] = None,
+    reader: Annotated[
+        str, option("--for", help="The task that is to read a data file; default: by its content.")
+    ] = "",
+    replace: Annotated[
+        bool, option("--replace", help="Put it in the place of what was added by that name.")
+    ] = False,
+) -> None:
+    """Copy a data or YAML file into llprobe's task folder, so that `-t NAME` finds it."""
+    from llprobe.task import library  # noqa: PLC0415  # only these commands need the hub
+
+    added = library.add(str(file), name, task=reader, replace=replace)
+    err.print(f"added {added}; next: llprobe run -t {added}", markup=False)
+
+
+@app.command("pull")
+def pull(
+    name: Annotated[str, typer.Argument(help="A task whose published data lie on the hub.")],
+    file: Annotated[
+        str, option("--file", help="Another file of the same data set; needs --name.")
+    ] = "",
+    target: Annotated[
+        str | None, option("--name", help="What to run it by; default: the task's name.")
+    ] = None,
+) -> None:
+    """Download a published data set from the Hugging Face hub."""
+    from llprobe.task import library  # noqa: PLC0415  # only these commands need the hub
+
+    meter: list[Meter] = []
+
+    def progress(done: int, total: int) -> None:
+        if not meter:
+            meter.append(Meter(f"pulling {name}", round(total / 1e3), "kB").__enter__())
+        meter[0].update(round(done / 1e3))
+
+    try:
+        path = library.pull(name, progress, file=file, to=target)
+    finally:
+        for each in meter:
+            each.__exit__()
+    err.print(f"{target or name} is here: {path}", markup=False)
+
+
+@app.command("rm")
+def rm(name: Annotated[str, typer.Argument(help="A task that was added or pulled.")]) -> None:
+    """Delete what was added or pulled by that name; bundled tasks stay."""
+    from llprobe.task import library  # noqa: PLC0415  # only these commands need the hub
+
+    library.remove(name)
+    err.print(f"removed {name}", markup=False)
