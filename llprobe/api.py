@@ -85,7 +85,8 @@ class OpenModel:
         `layers` as on the command line. Returns scores in the items' order, and the items that
         do not fit the context.
         """
-        from llprobe.engine.score import Scorer, tokenize_items  # noqa: PLC0415 - loads llama.cpp
+        from llprobe.engine.score import Scorer  # noqa: PLC0415 - loads llama.cpp
+        from llprobe.engine.tokens import tokenize_items  # noqa: PLC0415 - loads llama.cpp
 
         chosen = parse_layers(layers, self.n_layers)
         task = tokenize_items(self._probe, preamble, items)
@@ -199,5 +200,5 @@ def read_run(run: str = "last", db: Path | None = None) -> StoredRun:
     """
     with Store(db or default_path(), create=False) as store:
         found = store.find_run(run)
-        cells = tuple(StoredCell(c, tuple(store.scores(c.id))) for c in store.cells(found))
+        cells = tuple(StoredCell(cell, tuple(scores)) for cell, scores in store.probed(found))
     return StoredRun(found, cells)

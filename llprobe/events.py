@@ -14,7 +14,7 @@ import numpy.typing as npt
 from llprobe.model import ModelInfo
 from llprobe.plan import Job
 from llprobe.settings import EngineSettings
-from llprobe.task import Item, Skipped
+from llprobe.task import Questions, Skipped
 
 __all__ = [
     "CheckRequest",
@@ -22,6 +22,7 @@ __all__ = [
     "Event",
     "Failed",
     "GroupScored",
+    "ItemAnswer",
     "ItemResult",
     "ItemTokens",
     "JobDone",
@@ -87,8 +88,7 @@ class TokensRequest:
 
     model: ModelInfo
     settings: EngineSettings
-    preamble: str
-    items: tuple[Item, ...]
+    questions: Questions
 
 
 Request = ScoreRequest | LensRequest | QuantizeRequest | CheckRequest | TokensRequest
@@ -123,12 +123,22 @@ class ItemResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemAnswer:
+    """What the model wrote to one item; `finished` is False where the limit of tokens ended it."""
+
+    index: int
+    n_tokens: int
+    text: str
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GroupScored:
     """A group of items is scored in one cell: stored whole or not at all."""
 
     cell: str
     group: int
-    items: tuple[ItemResult, ...]
+    items: tuple[ItemResult, ...] | tuple[ItemAnswer, ...]
     tokens: int
 
 

@@ -36,11 +36,16 @@ class Sweep:
     lenses: tuple[str, ...] = ("norm",)
     layers: str | None = None
     settings: EngineSettings = field(default_factory=EngineSettings)
+    pmi: bool = False
+    """Whether the options are scored without their question as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One curve: accuracy over `layers` of one model on one set of questions through one lens."""
+    """One curve: accuracy over `layers` of one model on one set of questions through one lens.
+
+    Where the model writes its answers there is no lens (it is empty), and the layer is the last.
+    """
 
     id: str
     model: ModelInfo
@@ -84,15 +89,34 @@ def make_plan(sweep: Sweep) -> Plan:
     settings = replace(
         sweep.settings, n_threads=sweep.settings.n_threads or performance_cores(), force=False
     )
-    asked = [(request, load_questions(request)) for request in sweep.tasks]
+    asked = [(request, load_questions(request)) for request in _requests(sweep)]
     cells = tuple(
-        _cell(model, questions, request, lens, parse_layers(sweep.layers, model.n_layers), settings)
+        _cell(model, questions, request, lens, layers, settings)
         for model in sweep.models
         for request, questions in asked
-        for lens in sweep.lenses
+        for lens, layers in _views(sweep, model, questions)
     )
     cells = tuple(replace(c, settings=replace(settings, force=sweep.settings.force)) for c in cells)
     return Plan(_digest([cell.id for cell in cells]), cells)
+
+
+def _requests(sweep: Sweep) -> Iterator[TaskRequest]:
+    for request in sweep.tasks:
+        yield request
+        if sweep.pmi:
+            yield replace(request, prior=True)
+
+
+def _views(
+    sweep: Sweep, model: ModelInfo, questions: Questions
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the lens and layers of each curve of a model on a set of questions."""
+    if questions.answer == "generate":
+        yield "", (model.n_layers,)
+        return
+    layers = parse_layers(sweep.layers, model.n_layers)
+    for lens in sweep.lenses:
+        yield lens, layers
 
 
 def _check(sweep: Sweep) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import IO
+from typing import IO, TypeVar
 
 from llprobe import errors
 from llprobe.errors import LlprobeError, RunError
@@ -35,7 +35,10 @@ from llprobe.model import ModelInfo
 from llprobe.plan import Job, Plan
 from llprobe.store import Store
 
-__all__ = ["Cancel", "call", "raise_failure", "run"]
+__all__ = ["Cancel", "ask", "call", "raise_failure", "run"]
+
+
+Answer = TypeVar("Answer")
 
 
 class Cancel:
@@ -88,6 +91,19 @@ def call(request: Request, cancel: Cancel | None = None) -> Iterator[Event]:
             code = _end(child)
         if code != 0 and not cancel.requests:
             yield _death(code, noise)
+
+
+def ask(request: Request, kind: type[Answer]) -> Answer:
+    """Carry `request` out and return its one event of that kind; raise what the worker reports.
+
+    KeyboardInterrupt where the worker was stopped before.
+    """
+    for event in call(request):
+        if isinstance(event, Failed):
+            raise_failure(event)
+        if isinstance(event, kind):
+            return event
+    raise KeyboardInterrupt
 
 
 def _start(fd: int, noise: IO[bytes]) -> subprocess.Popen[bytes]:

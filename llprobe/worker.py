@@ -21,7 +21,9 @@ from llprobe.engine.check import compare_modes
 from llprobe.engine.grid import look
 from llprobe.engine.probe import Probe
 from llprobe.engine.quantize import quantize
-from llprobe.engine.score import ItemScore, Scorer, tokenize_items
+from llprobe.engine.score import ItemScore, Scorer
+from llprobe.engine.tokens import tokenize_items, tokenize_prompts
+from llprobe.engine.write import Writer, prompt_tokens
 from llprobe.errors import LlprobeError
 from llprobe.events import (
     Checked,
@@ -29,6 +31,7 @@ from llprobe.events import (
     Event,
     Failed,
     GroupScored,
+    ItemAnswer,
     ItemResult,
     ItemTokens,
     JobDone,
@@ -89,7 +92,8 @@ def _check(request: CheckRequest) -> Iterator[Event]:
 
 def _tokens(request: TokensRequest) -> Iterator[Event]:
     with Probe(request.model, request.settings) as probe:
-        task = tokenize_items(probe, request.preamble, request.items)
+        asked = request.questions
+        task = tokenize_items(probe, asked.preamble, asked.items, asked.turns)
         text = probe.model.token_text
         items = tuple(
             ItemTokens(tuple(tuple((t, text(t)) for t in s) for s in item.sequences), item.start)
@@ -108,13 +112,14 @@ def _score(request: ScoreRequest) -> Iterator[Event]:
         }
         yield ModelLoaded(record, time.perf_counter() - started)
         for job in request.jobs:
-            yield from _score_job(probe, job, request.done)
+            writes = job.first.questions.answer == "generate"
+            yield from (_write_job if writes else _score_job)(probe, job, request.done)
 
 
 def _score_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Iterator[Event]:
     questions, ids = job.first.questions, tuple(cell.id for cell in job.cells)
     started = time.perf_counter()
-    task = tokenize_items(probe, questions.preamble, questions.items)
+    task = tokenize_items(probe, questions.preamble, questions.items, questions.turns)
     tokenized = time.perf_counter() - started
     with Scorer(probe, task, job.first.layers, [cell.lens for cell in job.cells]) as scorer:
         groups = scorer.packing.groups
@@ -127,6 +132,29 @@ def _score_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Itera
                     yield GroupScored(cell.id, index, items, scorer.phases.tokens)
         phases = {"tokenize": tokenized, **scorer.phases.as_dict()}
         yield JobDone(ids, phases | {"peak_memory": float(peak_memory())})
+
+
+def _write_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Iterator[Event]:
+    questions, cell = job.first.questions, job.first.id
+    started = time.perf_counter()
+    items = questions.items
+    sequences = tokenize_prompts(probe, questions.preamble, items, questions.turns)
+    prompts, skipped = prompt_tokens(
+        sequences,
+        range(len(items)),
+        [item.id for item in items],
+        questions.max_tokens,
+        min(probe.settings.n_ctx or probe.model.n_ctx_train, probe.model.n_ctx_train),
+    )
+    tokenized = time.perf_counter() - started
+    with Writer(probe, prompts, questions.stop, questions.max_tokens) as writer:
+        n_items = len(prompts.prompts)
+        yield JobStarted((cell,), n_items, len(writer.groups), writer.n_tokens, skipped)
+        for index, answers in writer.written(done.get(cell, frozenset())):
+            written = tuple(ItemAnswer(a.index, a.n_tokens, a.text, a.finished) for a in answers)
+            yield GroupScored(cell, index, written, writer.phases.tokens)
+        phases = {"tokenize": tokenized, **writer.phases.as_dict()}
+        yield JobDone((cell,), phases | {"peak_memory": float(peak_memory())})
 
 
 def _result(score: ItemScore, lens: str) -> ItemResult:

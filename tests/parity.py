@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from llprobe.analysis import mc1
 from llprobe.engine.probe import Probe
-from llprobe.engine.score import ItemScore, Scorer, tokenize_items
+from llprobe.engine.score import ItemScore, Scorer
+from llprobe.engine.tokens import tokenize_items
 from llprobe.model import resolve
 from llprobe.settings import EngineSettings
 from llprobe.task import Item

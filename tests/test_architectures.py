@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tinygguf import ARCHITECTURES, write_tiny
 
 from llprobe.engine.probe import Probe
-from llprobe.engine.score import Scorer, TokenizedTask
+from llprobe.engine.score import Scorer
+from llprobe.engine.tokens import TokenizedTask
 from llprobe.engine.trie import TokenItem
 from llprobe.errors import ModelError, ModelNotSupported
 from llprobe.model import read_model

@@ -19,8 +19,9 @@ from oracle import NumpyLlama
 from llprobe.engine import ggml
 from llprobe.engine.capture import Capture, Recorder, block_inputs
 from llprobe.engine.probe import Probe
-from llprobe.engine.score import Scorer, TokenizedTask
+from llprobe.engine.score import Scorer
 from llprobe.engine.session import Context
+from llprobe.engine.tokens import TokenizedTask
 from llprobe.engine.trie import TokenItem
 from llprobe.errors import ModelNotSupported, RunError
 

@@ -132,7 +132,7 @@ def test_nothing_asked_is_answered_with_help(cli: Cli, words: tuple[str, ...]) -
         (("run", "-t", "prompts"), "Missing option '-m' / '--model'"),
         (("show", "--formt", "json"), "No such option: --formt"),
         (("show", "-F", "xml"), "'xml' is not one of 'table', 'json', 'jsonl', 'csv', 'md'"),
-        (("show", "--by", "task"), "Invalid value for '--by'"),
+        (("show", "--metric", "mc4"), "no metric named 'mc4'"),
         (("lens", "text", "-m", "x", "--top", "0"), "Invalid value for '--top'"),
         (("run", "-m", "x", "-t", "prompts", "--seed", "pi"), "Invalid value for '--seed'"),
         (("show", "-o", "."), "Invalid value for '-o' / '--output'"),
@@ -313,11 +313,12 @@ def test_every_layer_is_printed_if_asked(ready: Cli) -> None:
 def test_items_are_exported_with_the_promised_fields(ready: Cli) -> None:
     rows = export_rows(ready, "--format", "jsonl")
     assert len(rows) == 12
-    fields = ["run", "model", "task", "lens", "group", "id", "prompt", "choices", "correct"]
-    fields += ["best", "n_tokens", "layers", "logprob", "mc1"]
+    fields = ["run", "model", "task", "answer", "lens", "group", "id", "prompt", "choices"]
+    fields += ["correct", "best", "n_tokens", "layers", "logprob", "mc1"]
+    fields += ["acc_norm_tokens", "acc_norm_bytes"]
     for row in rows:
         several = ["mc2", "mc3"] if len(row["correct"]) > 1 else []
-        assert list(row) == [*fields, *several]
+        assert sorted(row) == sorted([*fields, *several])
         assert len(row["logprob"]) == len(row["choices"]) == len(row["n_tokens"]) == 4
         assert all(len(layers) == 3 for layers in row["logprob"])
         assert set(row["mc1"]) <= {0, 1}

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from llprobe.analysis import chance, item_curves, mc1, mc2, mc3, shortest
+from llprobe.analysis import (
+    chance,
+    item_curves,
+    item_metrics,
+    mc1,
+    mc2,
+    mc3,
+    normalised,
+    shortest,
+)
 from llprobe.task import Item
 
 Floats = NDArray[np.float64]
@@ -167,6 +176,8 @@ class Scored:
     def __init__(self, logprob: Floats, correct: tuple[int, ...], best: int) -> None:
         self.logprob, self.correct, self.best = logprob, correct, best
         self.n_tokens = tuple(range(1, len(logprob) + 1))
+        self.n_bytes = self.n_tokens[::-1]
+        self.prior: Floats | None = None
 
 
 def test_a_curve_is_the_mean_over_items() -> None:
@@ -174,18 +185,49 @@ def test_a_curve_is_the_mean_over_items() -> None:
     second = Scored(np.array([[-1.0, -1.0], [-2.0, -2.0], [-3.0, -3.0]]), (1, 2), 1)
     curve = item_curves([first, second], [4, 7])
     assert curve.accuracy.tolist() == [0.5, 0.0]
-    assert curve.best_layer == 4
+    assert curve.best_layer() == 4
     assert (curve.at(4), curve.at(7), curve.at(5)) == (0.5, 0.0, None)
     assert curve.several_true
     assert curve.n_items == 2
-    assert curve.chance_mc1 == pytest.approx((1 / 2 + 1 / 2) / 2)
-    assert curve.chance_mc2 == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert curve.guess["mc1"] == pytest.approx((1 / 2 + 1 / 2) / 2)
+    assert curve.guess["mc2"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert curve.shortest == pytest.approx((1 + 0) / 2)
+
+
+def test_scores_for_length_divide_by_tokens_and_by_bytes() -> None:
+    # per token (1, 2, 3): -6, -2, -3; per byte (3, 2, 1): -2, -2, -9
+    item = Scored(np.array([[-6.0], [-4.0], [-9.0]]), (1,), 1)
+    found = item_metrics(item)
+    assert {name: found[name].tolist() for name in ("mc1", "acc_norm_tokens")} == {
+        "mc1": [1.0],
+        "acc_norm_tokens": [1.0],
+    }
+    assert found["acc_norm_bytes"].tolist() == [0.0]  # a tie is not won
+
+
+@given(questions())
+def test_equal_lengths_change_no_decision(question: tuple[Floats, list[int], int]) -> None:
+    logprob, true, best = question
+    same = mc1(normalised(logprob, [4] * len(logprob)), true, best)
+    assert (same == mc1(logprob, true, best)).all()
+
+
+def test_pmi_takes_what_options_score_by_themselves_off() -> None:
+    item = Scored(np.array([[-1.0, -1.0], [-2.0, -1.5]]), (1,), 1)
+    assert "pmi" not in item_metrics(item)
+    item.prior = np.array([[-1.0, -3.0], [-4.0, -3.0]])
+    found = item_metrics(item)
+    assert found["mc1"].tolist() == [0.0, 0.0]
+    assert found["pmi"].tolist() == [1.0, 0.0]  # 0 against 2, 2 against 1.5
+    assert found["prior"].tolist() == [0.0, 0.0]
+    bare = Scored(np.array([[-1.0, -1.0], [-2.0, -1.5]]), (1,), 1)
+    assert "pmi" not in item_curves([item, bare], [1, 2]).values
+    assert item_curves([item], [1, 2]).mean("pmi").tolist() == [1.0, 0.0]
 
 
 def test_the_first_of_equally_good_layers_is_the_best() -> None:
     scored = Scored(np.array([[-1.0, -1.0, -1.0], [-2.0, -2.0, -2.0]]), (0,), 0)
-    assert item_curves([scored], [3, 5, 8]).best_layer == 3
+    assert item_curves([scored], [3, 5, 8]).best_layer() == 3
 
 
 def test_an_item_has_what_a_curve_needs_of_its_truth() -> None:

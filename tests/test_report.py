@@ -50,7 +50,7 @@ def test_a_summary_row_holds_what_the_scores_say(store: Store, plan: Plan) -> No
 
 
 def test_groups_follow_their_task_in_the_tasks_order(store: Store, plan: Plan) -> None:
-    found = report.summaries(store, plan.id, by_group=True)
+    found = report.summaries(store, plan.id, by="group")
     assert [(s.group, s.curve.n_items) for s in found] == [("", 6), ("g0", 3), ("g1", 3)]
 
 
@@ -70,7 +70,7 @@ def test_mc2_of_the_last_layer_is_not_told_where_it_was_not_scored(
 
 
 def test_layers_are_rows(store: Store, plan: Plan) -> None:
-    found = report.summaries(store, plan.id, by_group=True)
+    found = report.summaries(store, plan.id, by="group")
     names, rows = report.layers_table(found)
     assert names == ["prompts norm", "prompts norm g0", "prompts norm g1"]
     assert [row["layer"] for row in rows] == [1, 3]

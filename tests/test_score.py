@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from oracle import Lens, NumpyLlama
 
 from llprobe.engine.probe import Probe
-from llprobe.engine.score import ItemScore, Scorer, TokenizedTask, tokenize_items
+from llprobe.engine.score import ItemScore, Scorer
 from llprobe.engine.session import Context
+from llprobe.engine.tokens import TokenizedTask, tokenize_items
 from llprobe.engine.trie import TokenItem
 from llprobe.errors import ModelTooLarge, RunError, TaskError
 from llprobe.model import read_model

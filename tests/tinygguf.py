@@ -82,7 +82,11 @@ class Tiny:
     """"bpe": byte-level, as GPT-2's; "spm": SentencePiece with byte fallback, as LLaMA 2's."""
     add_bos: bool | None = None
     """Whether tokenising adds BOS; None: with "spm" only."""
+    special: tuple[tuple[str, str], ...] = ()
+    """More tokens, (text, "CONTROL" or "USER_DEFINED"): the last ones of the vocabulary."""
     chat_template: str | None = None
+    name: str = "tiny"
+    """The name in the file. llama.cpp has tokenizer rules of its own for some, such as "phi3"."""
     rope_freq_base: float = 10_000.0
     rope_linear: float | None = None
     """Factor by which linear RoPE scaling stretches the positions; None: none."""
@@ -142,8 +146,7 @@ def _is_tied(tiny: Tiny) -> bool:
 
 def _add_metadata(writer: Any, tiny: Tiny) -> None:
     arch, head = ARCHS[tiny.arch], _head_dim(tiny)
-    # No architecture in the name: llama.cpp gives "phi3" there tokenizer rules of its own.
-    writer.add_name("tiny")
+    writer.add_name(tiny.name)
     writer.add_file_type(gguf.LlamaFileType[_file_type(tiny.quant)])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_vocab_size(tiny.n_vocab)
@@ -171,9 +174,9 @@ def _add_metadata(writer: Any, tiny: Tiny) -> None:
 
 def _add_tokenizer(writer: Any, tiny: Tiny) -> None:
     if tiny.tokenizer == "spm":
-        add_spm(writer, tiny.n_vocab, add_bos=tiny.add_bos is not False)
+        add_spm(writer, tiny.n_vocab, tiny.special, add_bos=tiny.add_bos is not False)
     else:
-        add_bpe(writer, tiny.n_vocab, add_bos=bool(tiny.add_bos))
+        add_bpe(writer, tiny.n_vocab, tiny.special, add_bos=bool(tiny.add_bos))
     if tiny.chat_template is not None:
         writer.add_chat_template(tiny.chat_template)
 

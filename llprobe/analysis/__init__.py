@@ -3,7 +3,21 @@
 This package knows log-probs and which options are true. It does not know files or models.
 """
 
-from llprobe.analysis.curves import Curve, item_curves
-from llprobe.analysis.metrics import chance, mc1, mc2, mc3, shortest
+from llprobe.analysis.answers import exact, numeric
+from llprobe.analysis.curves import METRICS, Curve, item_curves, item_metrics
+from llprobe.analysis.metrics import chance, mc1, mc2, mc3, normalised, shortest
 
-__all__ = ["Curve", "chance", "item_curves", "mc1", "mc2", "mc3", "shortest"]
+__all__ = [
+    "METRICS",
+    "Curve",
+    "chance",
+    "exact",
+    "item_curves",
+    "item_metrics",
+    "mc1",
+    "mc2",
+    "mc3",
+    "normalised",
+    "numeric",
+    "shortest",
+]

@@ -5,18 +5,22 @@ This module knows sets of items. It does not know where they were stored or how 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.analysis.metrics import chance, mc1, mc2, mc3, shortest
+from llprobe.analysis.metrics import chance, mc1, mc2, mc3, normalised, shortest
 
-__all__ = ["Curve", "Scored", "item_curves"]
+__all__ = ["METRICS", "Curve", "Scored", "item_curves", "item_metrics"]
 
 FloatArray = npt.NDArray[np.float64]
+
+METRICS: Final = ("mc1", "mc2", "mc3", "acc_norm_tokens", "acc_norm_bytes", "pmi")
+"""`mc1` to `mc3` of summed log-probs; MC1 of log-probs per token and per byte of the option, and
+of log-probs less those after a neutral stem."""
 
 
 class Scored(Protocol):
@@ -35,61 +39,86 @@ class Scored(Protocol):
         """Tokens of each option."""
 
     @property
+    def n_bytes(self) -> Sequence[int]:
+        """Bytes of each option."""
+
+    @property
     def logprob(self) -> FloatArray:
         """Summed log-probs (n_options, n_layers)."""
+
+    @property
+    def prior(self) -> FloatArray | None:
+        """Summed log-probs after a neutral stem (n_options, n_layers); None where not scored."""
 
 
 @dataclass(frozen=True)
 class Curve:
     """Metrics of a set of items at every layer.
 
-    `mc1`, `mc2`, `mc3` are (n_items, n_layers) in [0, 1]; `chance_*` and `shortest` are means
+    `values[metric]` is (n_items, n_layers) in [0, 1]; `pmi` is among them where every item has a
+    prior, and so is `prior`, the MC1 of the prior alone. `guess[metric]` and `shortest` are means
     over the items of what guessing, and choosing the shortest option, would get.
     `several_true`: whether any item has more than one true option, so that MC2 and MC3 say more.
     """
 
     layers: tuple[int, ...]
-    mc1: FloatArray
-    mc2: FloatArray
-    mc3: FloatArray
-    chance_mc1: float
-    chance_mc2: float
-    chance_mc3: float
+    values: Mapping[str, FloatArray]
+    guess: Mapping[str, float]
     shortest: float
     several_true: bool
 
     @property
     def n_items(self) -> int:
         """Number of items."""
-        return len(self.mc1)
+        return len(self.values["mc1"])
 
     @property
     def accuracy(self) -> FloatArray:
         """Mean MC1 by layer, (n_layers,)."""
-        return np.asarray(self.mc1.mean(axis=0), np.float64)
+        return self.mean("mc1")
 
-    @property
-    def best_layer(self) -> int:
-        """The layer of highest accuracy, the first of equals."""
-        return self.layers[int(self.accuracy.argmax())]
+    def mean(self, metric: str) -> FloatArray:
+        """Mean of a metric by layer, (n_layers,)."""
+        return np.asarray(self.values[metric].mean(axis=0), np.float64)
 
-    def at(self, layer: int) -> float | None:
-        """Accuracy at a layer, None where that layer was not scored."""
-        return float(self.accuracy[self.layers.index(layer)]) if layer in self.layers else None
+    def best_layer(self, metric: str = "mc1") -> int:
+        """The layer of the highest mean, the first of equals."""
+        return self.layers[int(self.mean(metric).argmax())]
+
+    def at(self, layer: int, metric: str = "mc1") -> float | None:
+        """Mean at a layer, None where that layer was not scored."""
+        if layer not in self.layers:
+            return None
+        return float(self.values[metric][:, self.layers.index(layer)].mean())
+
+
+def item_metrics(item: Scored) -> dict[str, FloatArray]:
+    """Every metric of one item by layer, (n_layers,) each."""
+    logprob, correct, best = item.logprob, item.correct, item.best
+    found = {
+        "mc1": mc1(logprob, correct, best),
+        "mc2": mc2(logprob, correct),
+        "mc3": mc3(logprob, correct),
+        "acc_norm_tokens": mc1(normalised(logprob, item.n_tokens), correct, best),
+        "acc_norm_bytes": mc1(normalised(logprob, item.n_bytes), correct, best),
+    }
+    if item.prior is not None:
+        found["pmi"] = mc1(logprob - item.prior, correct, best)
+        found["prior"] = mc1(item.prior, correct, best)
+    return {name: np.asarray(values, np.float64) for name, values in found.items()}
 
 
 def item_curves(items: Iterable[Scored], layers: Sequence[int]) -> Curve:
     """Compute all metrics of `items`, which is not empty, at `layers`."""
     whole = list(items)
+    found = [item_metrics(item) for item in whole]
+    common = [name for name in found[0] if all(name in each for each in found)]
     guess = np.array([chance(len(x.logprob), len(x.correct)) for x in whole]).mean(axis=0)
+    by_metric = {"mc2": float(guess[1]), "mc3": float(guess[2])}
     return Curve(
         layers=tuple(layers),
-        mc1=np.array([mc1(x.logprob, x.correct, x.best) for x in whole], np.float64),
-        mc2=np.array([mc2(x.logprob, x.correct) for x in whole]),
-        mc3=np.array([mc3(x.logprob, x.correct) for x in whole]),
-        chance_mc1=float(guess[0]),
-        chance_mc2=float(guess[1]),
-        chance_mc3=float(guess[2]),
+        values={name: np.array([each[name] for each in found]) for name in common},
+        guess={name: by_metric.get(name, float(guess[0])) for name in common},
         shortest=float(np.mean([shortest(x.n_tokens, x.correct, x.best) for x in whole])),
         several_true=any(len(x.correct) > 1 for x in whole),
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["chance", "mc1", "mc2", "mc3", "shortest"]
+__all__ = ["chance", "mc1", "mc2", "mc3", "normalised", "shortest"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -45,6 +45,15 @@ def mc3(logprob: FloatArray, correct: Sequence[int]) -> FloatArray:
     wrong = logprob[_false(len(logprob), correct)]
     beats = (logprob[list(correct)][:, None] > wrong[None]).all(axis=1)
     result: FloatArray = beats.mean(axis=0)
+    return result
+
+
+def normalised(logprob: FloatArray, lengths: Sequence[int]) -> FloatArray:
+    """Log-probs (n_options, n_layers) per unit of the options' `lengths` (tokens or bytes).
+
+    As `acc_norm` of lm-evaluation-harness does with characters; a length of 0 counts as 1.
+    """
+    result: FloatArray = logprob / np.maximum(np.asarray(lengths, np.float64), 1)[:, None]
     return result
 
 

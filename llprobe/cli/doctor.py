@@ -11,10 +11,10 @@ import numpy as np
 
 from llprobe.cli.options import Format, FormatOption, GpuLayers, Output, Threads, option
 from llprobe.cli.output import Column, emit, err
-from llprobe.events import Checked, CheckRequest, Failed
+from llprobe.events import Checked, CheckRequest
 from llprobe.machine import describe, versions
 from llprobe.model import resolve
-from llprobe.runner import call, raise_failure
+from llprobe.runner import ask
 from llprobe.settings import EngineSettings
 
 __all__ = ["doctor"]
@@ -32,7 +32,7 @@ def doctor(
     """Say what this machine and build are, and how far fast scoring is from reference mode."""
     info = resolve(model) if model else None
     settings = EngineSettings(n_threads=threads, n_gpu_layers=gpu_layers)
-    found = _ask(CheckRequest(info, settings))
+    found = ask(CheckRequest(info, settings), Checked)
     known = describe() | versions()
     facts = known | {k: v for k, v in found.facts.items() if k.replace("_", "-") not in known}
     rows: list[dict[str, Any]] = [{"what": k, "value": v} for k, v in facts.items()]
@@ -41,15 +41,6 @@ def doctor(
     emit(rows, [Column("what", ""), Column("value", "", wraps=True)], form, output)
     if found.differences and form is Format.TABLE:
         _by_layer(found)
-
-
-def _ask(request: CheckRequest) -> Checked:
-    for event in call(request):
-        if isinstance(event, Failed):
-            raise_failure(event)
-        if isinstance(event, Checked):
-            return event
-    raise KeyboardInterrupt
 
 
 def _said(differences: np.ndarray[Any, np.dtype[np.float64]]) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from llprobe.errors import TaskError, UsageError
-from llprobe.events import Failed, ItemTokens, Tokens, TokensRequest
+from llprobe.events import ItemTokens, Tokens, TokensRequest
 from llprobe.model import resolve
-from llprobe.runner import call, raise_failure
+from llprobe.runner import ask
 from llprobe.settings import EngineSettings
 from llprobe.task import Item, Questions
 
@@ -51,15 +51,12 @@ def _number(chosen: str) -> int:
 def with_tokens(view: ItemView, model: str, threads: int | None) -> ItemView:
     """Ask a model, in a child process, how it reads the question."""
     settings = EngineSettings(n_threads=threads)
-    request = TokensRequest(resolve(model), settings, view.questions.preamble, (view.item,))
-    for event in call(request):
-        if isinstance(event, Failed):
-            raise_failure(event)
-        if isinstance(event, Tokens):
-            if event.skipped:
-                raise TaskError(f"{view.item.id}: {event.skipped[0].reason}; show fewer examples")
-            return replace(view, model=request.model.name, tokens=event.items[0])
-    raise KeyboardInterrupt
+    one = replace(view.questions, items=(view.item,))
+    request = TokensRequest(resolve(model), settings, one)
+    found = ask(request, Tokens)
+    if found.skipped:
+        raise TaskError(f"{view.item.id}: {found.skipped[0].reason}; show fewer examples")
+    return replace(view, model=request.model.name, tokens=found.items[0])
 
 
 def as_record(view: ItemView) -> dict[str, Any]:
@@ -71,7 +68,9 @@ def as_record(view: ItemView) -> dict[str, Any]:
         "number": view.number,
         "id": item.id,
         "group": item.group,
+        "answer": questions.answer,
         "preamble": questions.preamble,
+        "turns": questions.turns and [[turn.role, turn.text] for turn in questions.turns],
         "prompt": item.prompt,
         "choices": list(item.choices),
         "correct": list(item.correct),
@@ -95,11 +94,25 @@ def as_text(view: ItemView) -> str:
     title = f"{questions.task}: question {view.number} of {len(questions.items)}, {item.id}{group}"
     parts = [
         _heading(title),
-        questions.preamble + item.prompt,
-        _heading("options, as they follow the prompt (* best, + true)"),
+        _before(questions) + item.prompt,
+        _heading(_OPTIONS[questions.answer == "generate"]),
         *(_option(item, index) for index in range(len(item.choices))),
     ]
     return "\n".join([*parts, *_token_lines(view)]) + "\n"
+
+
+_OPTIONS = (
+    "options, as they follow the prompt (* best, + true)",
+    "texts that the answer is compared with (+ true)",
+)
+
+
+def _before(questions: Questions) -> str:
+    """Return what stands before the question; of a chat each turn under its role."""
+    if questions.turns is None:
+        return questions.preamble
+    parts = [f"{_heading(turn.role)}\n{turn.text}\n" for turn in questions.turns]
+    return "".join([*parts, _heading("user"), "\n"])
 
 
 def _heading(text: str) -> str:

@@ -27,9 +27,9 @@ from llprobe.cli.options import (
 )
 from llprobe.cli.output import Column, draw, emit, err, write
 from llprobe.errors import UsageError
-from llprobe.events import Failed, LensGrid, LensRequest
+from llprobe.events import LensGrid, LensRequest
 from llprobe.model import resolve
-from llprobe.runner import call, raise_failure
+from llprobe.runner import ask
 from llprobe.settings import LENSES, EngineSettings, parse_layers
 
 __all__ = ["lens"]
@@ -60,22 +60,13 @@ def lens(
     info = resolve(model)
     settings = EngineSettings(n_threads=threads, n_gpu_layers=gpu_layers, n_ctx=ctx, force=force)
     chosen = parse_layers(layers, info.n_layers)
-    grid = _ask(LensRequest(info, settings, text, lens_, chosen, top, tuple(track or ())))
+    grid = ask(LensRequest(info, settings, text, lens_, chosen, top, tuple(track or ())), LensGrid)
     for note in grid.notes:
         err.print(note, markup=False)
     if form is Format.TABLE:
         write(_draw(grid, top), output)
         return
     emit(_rows(grid), [Column(k, k) for k in ("layer", "position", "token", "top")], form, output)
-
-
-def _ask(request: LensRequest) -> LensGrid:
-    for event in call(request):
-        if isinstance(event, Failed):
-            raise_failure(event)
-        if isinstance(event, LensGrid):
-            return event
-    raise KeyboardInterrupt
 
 
 def _rows(grid: LensGrid) -> list[dict[str, Any]]:

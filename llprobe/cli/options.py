@@ -6,6 +6,7 @@ This module knows how options are spelled. It does not know what commands do wit
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,26 +18,31 @@ from llprobe.settings import EngineSettings
 from llprobe.store import default_path
 
 __all__ = [
+    "Answer",
     "Batch",
     "BufferMb",
     "By",
+    "Chat",
     "Ctx",
     "Db",
     "Force",
     "Format",
     "FormatOption",
     "GpuLayers",
-    "Grouping",
     "Layers",
+    "Metric",
     "Model",
     "Output",
     "Reference",
+    "Set",
     "Threads",
     "Ubatch",
+    "XAll",
     "comma_list",
     "database",
     "engine_settings",
     "option",
+    "task_settings",
 ]
 
 
@@ -66,12 +72,6 @@ Model = Annotated[
 ]  # fmt: skip
 
 
-class Grouping(StrEnum):
-    """What a table has rows for, beside the whole task."""
-
-    GROUP = "group"
-
-
 def _writable(path: Path | None) -> Path | None:
     """Refuse a file that cannot be written: before a long run, not after it."""
     if path is None:
@@ -87,7 +87,37 @@ def _writable(path: Path | None) -> Path | None:
     return path
 
 
-By = Annotated[Grouping | None, option("--by", help="A row for each group as well.")]
+By = Annotated[
+    str | None,
+    option(
+        "--by",
+        help="More rows: group, facet (each part of the groups' names), or one such part, "
+        "like operation, language, relation.",
+    ),
+]
+Metric = Annotated[
+    str,
+    option("--metric", help="mc1, mc2, mc3, acc_norm_tokens, acc_norm_bytes or pmi."),
+]
+Set = Annotated[
+    list[str] | None,
+    option("--set", help="A setting of generated tasks, NAME=VALUE; may be repeated."),
+]
+XAll = Annotated[
+    bool,
+    option(
+        "--x-all", help="xmps: translate question and wrong answers too, not the true one alone."
+    ),
+]
+Answer = Annotated[
+    str | None,
+    option(
+        "--answer",
+        help="cloze: score the options' texts; letter: list them, score the letter; generate: "
+        "let the model write. Default: the task's way.",
+    ),
+]
+Chat = Annotated[bool, option("--chat", help="Put prompts through the model's own chat template.")]
 FormatOption = Annotated[Format, option("-F", "--format", help="How to print the data.")]
 Output = Annotated[
     Path | None,
@@ -115,6 +145,18 @@ Reference = Annotated[
     bool,
     option("--reference", help="One option at a time, float32 cache, no flash attention: slow."),
 ]
+
+
+def task_settings(given: Sequence[str] | None, *, x_all: bool) -> tuple[tuple[str, str], ...]:
+    """Settings of tasks from ``--set NAME=VALUE`` and ``--x-all``; UsageError for other forms."""
+    pairs = [pair.partition("=") for pair in given or ()]
+    for name, sign, _ in pairs:
+        if not (name.strip() and sign):
+            raise UsageError(f"--set {name}: write NAME=VALUE, e.g. --set per_group=50")
+    settings = {name.strip(): value.strip() for name, _, value in pairs}
+    if x_all:
+        settings["all"] = "yes"
+    return tuple(sorted(settings.items()))
 
 
 def database(path: Path | None) -> Path:

@@ -27,6 +27,7 @@ __all__ = [
     "Column",
     "complain",
     "draw",
+    "drawn",
     "emit",
     "emit_lines",
     "err",
@@ -106,16 +107,27 @@ def emit(
     title: str = "",
 ) -> None:
     """Print rows in a format; `columns` choose and order what a table shows."""
-    if form is Format.TABLE:
-        write(_table(rows, columns, title, plain=output is not None), output)
-    elif form is Format.MD:
-        write(_markdown(rows, columns), output)
+    if form in {Format.TABLE, Format.MD}:
+        write(drawn(rows, columns, form, output, title), output)
     elif form is Format.JSON:
         write(_dumps(list(rows), indent=2) + "\n", output)
     elif form is Format.JSONL:
         emit_lines(rows, output)
     else:
         write(_csv(rows), output)
+
+
+def drawn(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[Column],
+    form: Format,
+    output: Path | None,
+    title: str = "",
+) -> str:
+    """Return rows as a table for people or for Markdown, which has no title."""
+    if form is Format.MD:
+        return _markdown(rows, columns)
+    return _table(rows, columns, title, plain=output is not None)
 
 
 def emit_lines(rows: Iterable[dict[str, Any]], output: Path | None) -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from llprobe.cli.options import (
+    Answer,
     Batch,
     BufferMb,
     By,
+    Chat,
     Ctx,
     Db,
     Force,
@@ -24,19 +26,23 @@ from llprobe.cli.options import (
     FormatOption,
     GpuLayers,
     Layers,
+    Metric,
     Model,
     Output,
     Reference,
+    Set,
     Threads,
     Ubatch,
+    XAll,
     comma_list,
     database,
     engine_settings,
     option,
+    task_settings,
 )
 from llprobe.cli.output import err
 from llprobe.cli.progress import Meter
-from llprobe.cli.runs import print_run
+from llprobe.cli.runs import check_metric, print_run
 from llprobe.events import Event, Failed, GroupScored, JobDone, JobStarted, ModelLoaded
 from llprobe.model import resolve
 from llprobe.plan import Plan, Sweep, make_plan
@@ -44,7 +50,7 @@ from llprobe.runner import Cancel, raise_failure
 from llprobe.runner import run as run_plan
 from llprobe.settings import EngineSettings
 from llprobe.store import Store
-from llprobe.task import TaskRequest, expand
+from llprobe.task import Questions, TaskRequest, requests_for
 
 __all__ = ["run"]
 
@@ -70,6 +76,17 @@ def run(
         str | None, option("--instruction", help="The text before the worked examples.")
     ] = None,
     seed: Annotated[int, option("--seed", help="Seed of generated questions.")] = 0,
+    settings_: Set = None,
+    x_all: XAll = False,
+    answer: Answer = None,
+    chat: Chat = False,
+    pmi: Annotated[
+        bool,
+        option(
+            "--pmi",
+            help="Score the options without their question too, for the metric pmi.",
+        ),
+    ] = False,
     threads: Threads = None,
     gpu_layers: GpuLayers = _DEFAULTS.n_gpu_layers,
     batch: Batch = _DEFAULTS.n_batch,
@@ -90,6 +107,7 @@ def run(
         bool, option("--fresh", help="Forget what is stored of it, start over.")
     ] = False,
     by: By = None,
+    metric: Metric = "mc1",
     wide: Annotated[bool, option("--wide", help="Print every layer.")] = False,
     db: Db = None,
     form: FormatOption = Format.TABLE,
@@ -100,19 +118,19 @@ def run(
         batch=batch, ubatch=ubatch, ctx=ctx, threads=threads, gpu_layers=gpu_layers,
         buffer_mb=buffer_mb, force=force, reference=reference, skip_shared=skip_shared,
     )  # fmt: skip
-    requests = tuple(
-        TaskRequest(
-            name, str(data) if data else None, limit, num_fewshot, seed,
-            str(shots_file) if shots_file else None, instruction,
-        )
-        for name in expand(comma_list(task, "task"))
+    wanted = TaskRequest(
+        "", str(data) if data else None, limit, num_fewshot, seed,
+        str(shots_file) if shots_file else None, instruction,
+        task_settings(settings_, x_all=x_all), answer or "", chat,
     )  # fmt: skip
+    requests = requests_for(comma_list(task, "task"), wanted)
     lenses = comma_list(lens, "lens")
-    plan = make_plan(Sweep((resolve(model),), requests, lenses, layers, settings))
+    check_metric(metric, pmi=pmi)
+    plan = make_plan(Sweep((resolve(model),), requests, lenses, layers, settings, pmi))
     path = database(db)
     with Store(path) as store:
         failed = _follow(plan, store, fresh=fresh)
-        if print_run(store, plan.id, form, output, by=by, wide=wide):
+        if print_run(store, plan.id, form, output, by=by, wide=wide, metric=metric):
             _next_steps(plan, path)
     if failed:
         raise_failure(failed)
@@ -196,7 +214,7 @@ class _Screen:
         self._first = min(event.cells, key=lambda c: left[c])
         records = self._store.cells(self._plan.id)
         done = next(c.n_done for c in records if c.id == self._first)
-        self._meter = Meter(cell.questions.task, event.n_items, "items", done)
+        self._meter = Meter(_called(cell.questions), event.n_items, "items", done)
         self._meter.__enter__()
 
     def close(self) -> None:
@@ -204,6 +222,12 @@ class _Screen:
         if self._meter:
             self._meter.__exit__()
         self._meter = None
+
+
+def _called(questions: Questions) -> str:
+    """Return how a task is called while it runs."""
+    how = {"cloze": "", "prior": " (options alone)"}.get(questions.answer, f" ({questions.answer})")
+    return questions.task + how
 
 
 def _next_steps(plan: Plan, path: Path) -> None:

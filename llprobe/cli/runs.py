@@ -13,12 +13,14 @@ from typing import Annotated, Any
 import typer
 
 from llprobe import report
-from llprobe.cli.options import By, Db, Format, FormatOption, Grouping, Output, database, option
-from llprobe.cli.output import Column, emit, emit_lines, err, percent
-from llprobe.report import Summary, sparkline
+from llprobe.analysis import METRICS
+from llprobe.cli.options import By, Db, Format, FormatOption, Metric, Output, database, option
+from llprobe.cli.output import Column, drawn, emit, emit_lines, err, percent, write
+from llprobe.errors import UnknownName, UsageError
+from llprobe.report import Summary, WrittenSummary, sparkline
 from llprobe.store import CellRecord, Store
 
-__all__ = ["export", "locate", "ls", "print_run", "show"]
+__all__ = ["check_metric", "export", "locate", "ls", "print_run", "show"]
 
 Run = Annotated[str, typer.Argument(help="A run's id, its beginning, or `last`.")]
 
@@ -49,15 +51,17 @@ def ls(db: Db = None, form: FormatOption = Format.TABLE, output: Output = None) 
 def show(
     run: Run = "last",
     by: By = None,
+    metric: Metric = "mc1",
     wide: Annotated[bool, option("--wide", help="Print every layer.")] = False,
     db: Db = None,
     form: FormatOption = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Print a run's table: accuracy (MC1) at the layers that matter, with baselines."""
+    check_metric(metric, pmi=True)
     with Store(database(db), create=False) as store:
         found = store.find_run(run)
-        print_run(store, found, form, output, by=by, wide=wide)
+        print_run(store, found, form, output, by=by, wide=wide, metric=metric)
         _remarks(store.cells(found))
 
 
@@ -72,14 +76,15 @@ def export(
     with Store(database(db), create=False) as store:
         found = store.find_run(run)
         if items and form is Format.JSONL:
-            emit_lines(report.items(store, found), output)
+            emit_lines(report.all_items(store, found), output)
             return
-        rows = list(report.items(store, found)) if items else _curve_rows(store, found)
+        rows = list(report.all_items(store, found)) if items else _curve_rows(store, found)
         emit(rows, [Column(key, key) for key in (rows[0] if rows else {})], form, output)
 
 
 def _curve_rows(store: Store, run: str) -> list[dict[str, Any]]:
-    return [summary.row() for summary in report.summaries(store, run, by_group=True)]
+    rows = [summary.row() for summary in report.summaries(store, run, by="group")]
+    return rows + [answers.row() for answers in report.written(store, run, by="group")]
 
 
 def locate(db: Db = None) -> None:
@@ -87,22 +92,68 @@ def locate(db: Db = None) -> None:
     sys.stdout.write(f"{database(db)}\n")
 
 
+def check_metric(metric: str, *, pmi: bool) -> None:
+    """Refuse a metric that there is not: before a long run, not after it."""
+    if metric not in METRICS:
+        raise UnknownName("metric", metric, METRICS)
+    if metric == "pmi" and not pmi:
+        raise UsageError("--metric pmi needs --pmi: the options scored without their question")
+
+
 def print_run(
-    store: Store, run: str, form: Format, output: Path | None, *, by: Grouping | None, wide: bool
+    store: Store,
+    run: str,
+    form: Format,
+    output: Path | None,
+    *,
+    by: str | None,
+    wide: bool,
+    metric: str,
 ) -> bool:
     """Print a run's summary, or with `wide` every layer of it; False if it has no scored items."""
-    found = report.summaries(store, run, by_group=by is Grouping.GROUP)
-    if not found:
+    found = report.summaries(store, run, by=by, metric=metric)
+    written = report.written(store, run, by=by)
+    if not found and not written:
         err.print(f"run {run[:8]} has no scored items")
         return False
-    if wide:
+    if form in {Format.TABLE, Format.MD}:
+        _print_tables(found, written, form, output, wide=wide)
+    elif wide and found:
+        emit(report.layers_table(found)[1], (), form, output)
+    else:
+        rows = [summary.row() for summary in found] + [summary.row() for summary in written]
+        emit(rows, (), form, output)
+    return True
+
+
+def _print_tables(
+    found: Sequence[Summary],
+    written: Sequence[WrittenSummary],
+    form: Format,
+    output: Path | None,
+    *,
+    wide: bool,
+) -> None:
+    """Print a table of what was scored, and one of what was written."""
+    tables = []
+    if found and wide:
         names, rows = report.layers_table(found)
         columns = [Column("layer", "layer", right=True, head=True)]
         columns += [Column(name, name, percent, right=True, apart=True) for name in names]
-        emit(rows, columns, form, output, "MC1 in % by layer")
-        return True
-    emit([s.row() for s in found], _summary_columns(found), form, output, _title(found))
-    return True
+        tables.append(drawn(rows, columns, form, output, f"{_name(found[0].metric)} in % by layer"))
+    elif found:
+        rows = [summary.row() for summary in found]
+        tables.append(drawn(rows, _summary_columns(found), form, output, _title(found)))
+    if written:
+        rows = [summary.row() for summary in written]
+        title = "Written answers (greedy decoding, last layer), right in %"
+        tables.append(drawn(rows, _written_columns(written), form, output, title))
+    write("\n".join(tables), output)
+
+
+def _name(metric: str) -> str:
+    """Return how a metric is called in a heading."""
+    return metric.upper() if metric in {"mc1", "mc2", "mc3", "pmi"} else metric
 
 
 def _remarks(cells: Sequence[CellRecord]) -> None:
@@ -120,12 +171,30 @@ def _remarks(cells: Sequence[CellRecord]) -> None:
 
 def _title(found: Sequence[Summary]) -> str:
     models = list(dict.fromkeys(s.cell.model for s in found))
-    return f"{', '.join(models)}: MC1 in %"
+    return f"{', '.join(models)}: {_name(found[0].metric)} in %"
+
+
+def _written_columns(found: Sequence[WrittenSummary]) -> list[Column]:
+    columns = [Column("task", "task", head=True)]
+    if len({s.cell.model for s in found}) > 1:
+        columns.insert(0, Column("model", "model", head=True))
+    if any(s.group for s in found):
+        columns.append(Column("group", "group", head=True))
+    return [
+        *columns,
+        Column("items", "items", right=True),
+        Column("exact", "exact", percent, right=True),
+        Column("numeric", "number", percent, right=True),
+        Column("tokens", "tokens each", lambda v: f"{v:.1f}", right=True),
+        Column("unfinished", "cut off", right=True),
+    ]
 
 
 def _summary_columns(found: Sequence[Summary]) -> list[Column]:
     """Columns that say something for these rows."""
     columns = [Column("task", "task", head=True), Column("lens", "lens", head=True)]
+    if any(s.cell.answer != "cloze" for s in found):
+        columns.append(Column("answer", "answer", head=True))
     if len({s.cell.model for s in found}) > 1:
         columns.insert(0, Column("model", "model", head=True))
     if any(s.group for s in found):
@@ -139,13 +208,13 @@ def _summary_columns(found: Sequence[Summary]) -> list[Column]:
         Column("penultimate", "last-1", percent, right=True),
         Column("last", "last", percent, right=True),
     ]
-    if any(s.curve.several_true for s in found):
+    metric = found[0].metric
+    if metric == "mc1" and any(s.curve.several_true for s in found):
         columns += [Column("mc2", "MC2 last", percent, right=True, apart=True)]
         columns += [Column("mc3", "MC3 last", percent, right=True, apart=True)]
     first, last = found[0].curve.layers[0], found[0].curve.layers[-1]
+    heading = f"layers {first}–{last} (0 to 100%)"
     return [
         *columns,
-        Column(
-            "mc1_by_layer", f"layers {first}–{last} (0 to 100%)", sparkline, wraps=True, apart=True
-        ),
+        Column(f"{metric}_by_layer", heading, sparkline, wraps=True, apart=True),
     ]

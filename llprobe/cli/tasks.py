@@ -12,17 +12,28 @@ from typing import Annotated, Any
 
 import typer
 
-from llprobe.cli import itemview
-from llprobe.cli.options import Format, FormatOption, Output, Threads, option
+from llprobe.cli import checkview, itemview
+from llprobe.cli.options import (
+    Answer,
+    Chat,
+    Format,
+    FormatOption,
+    Output,
+    Set,
+    Threads,
+    XAll,
+    option,
+    task_settings,
+)
 from llprobe.cli.output import Column, emit, err, percent, write
 from llprobe.cli.progress import Meter
 from llprobe.errors import LlprobeError, TaskError, UsageError
-from llprobe.task import TaskRequest, expand, load_definition, load_questions
+from llprobe.task import TaskRequest, expand, load_definition, load_questions, requests_for
 from llprobe.task.example import example_data, example_yaml
 from llprobe.task.groups import group_file
-from llprobe.task.habits import Habits, habits
 from llprobe.task.listing import known_tasks, list_tasks
 from llprobe.task.validate import Validated, validate
+from llprobe.task.writing import MULTIPLE_CHOICE
 
 __all__ = ["app"]
 
@@ -166,6 +177,10 @@ def show(
         str | None, option("--instruction", help="The text before the worked examples.")
     ] = None,
     seed: Seed = 0,
+    settings: Set = None,
+    x_all: XAll = False,
+    answer: Answer = None,
+    chat: Chat = False,
     threads: Threads = None,
     form: FormatOption = Format.TABLE,
     output: Output = None,
@@ -173,8 +188,9 @@ def show(
     """Print a question exactly as a model gets it; with -m its tokens and option boundaries."""
     _refuse_group(name)
     request = TaskRequest(
-        name, _path(data), None, num_fewshot, seed, _path(shots_file), instruction
-    )
+        name, _path(data), None, num_fewshot, seed, _path(shots_file), instruction,
+        task_settings(settings, x_all=x_all), answer or "", chat,
+    )  # fmt: skip
     view = itemview.ItemView.of(load_questions(request), item)
     if model:
         view = itemview.with_tokens(view, model, threads)
@@ -202,43 +218,31 @@ def check(
     ] = None,
     data: Data = None,
     seed: Seed = 0,
+    settings: Set = None,
+    x_all: XAll = False,
     form: FormatOption = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Say what always taking the longest, the shortest or the first option would get right.
 
-    Exits with 1 where one of them gets more or less than chance explains.
+    Exits with 1 where one of them gets more or less than chance explains, unless the task's
+    file says that it must.
     """
-    rows = [_checked(name, TaskRequest(name, _path(data), seed=seed)) for name in _to_check(names)]
-    columns = [
-        Column("task", "task"),
-        Column("questions", "questions", right=True),
-        Column("chance", "chance", percent, right=True),
-        Column("low", "at least", percent, right=True),
-        Column("high", "at most", percent, right=True),
-        *(Column(habit, habit, percent, right=True) for habit in ("longest", "shortest", "first")),
-        Column("sticks_out", "", lambda v: f"sticks out: {', '.join(v)}" if v else "within noise"),
-    ]
-    emit(rows, columns, form, output)
+    wanted = TaskRequest("", _path(data), seed=seed, settings=task_settings(settings, x_all=x_all))
+    rows = [checkview.checked(each) for each in requests_for(_to_check(names), wanted)]
+    emit(rows, checkview.COLUMNS, form, output)
     bad = [str(row["task"]) for row in rows if row["sticks_out"]]
     if bad:
         raise LlprobeError(f"chance does not explain what a habit gets right in {', '.join(bad)}")
 
 
 def _to_check(names: Sequence[str] | None) -> Sequence[str]:
-    if names:
-        return expand(names)
-    return [name for name in known_tasks() if not load_definition(name).needs_data]
+    return names or [name for name in known_tasks() if _has_options(name)]
 
 
-def _checked(name: str, request: TaskRequest) -> dict[str, Any]:
-    found: Habits = habits(load_questions(request).items)
-    shares = {habit.name: habit.share for habit in found.each}
-    noise = {"low": found.each[0].low, "high": found.each[0].high}
-    out = [habit.name for habit in found.each if habit.sticks_out]
-    task = load_definition(name).name
-    about = {"task": task, "questions": found.n_items, "chance": found.chance}
-    return about | noise | shares | {"sticks_out": out}
+def _has_options(name: str) -> bool:
+    definition = load_definition(name)
+    return not definition.needs_data and definition.output_type == MULTIPLE_CHOICE
 
 
 @app.command("add")

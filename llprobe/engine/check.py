@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from llprobe.engine.probe import Probe
-from llprobe.engine.score import Scorer, tokenize_items
+from llprobe.engine.score import Scorer
+from llprobe.engine.tokens import tokenize_items
 from llprobe.model import ModelInfo
 from llprobe.settings import LENSES, EngineSettings
 from llprobe.task import Item

@@ -89,9 +89,27 @@ class Model:
 
     def token_text(self, token: int) -> str:
         """The text of one token, special ones by name, undecodable bytes as the sign for them."""
-        buffer = ct.create_string_buffer(256)
-        n = llama.llama_token_to_piece(self.vocab, token, buffer, 256, 0, True)  # noqa: FBT003
-        return buffer.raw[: max(n, 0)].decode(errors="replace")
+        return self.token_bytes(token).decode(errors="replace")
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes that a token stands for, special ones by name; a character may take several."""
+        size = 256
+        while True:
+            buffer = ct.create_string_buffer(size)
+            n = llama.llama_token_to_piece(self.vocab, token, buffer, size, 0, True)  # noqa: FBT003
+            if n >= 0:
+                return buffer.raw[:n]
+            size = -n
+
+    def is_end(self, token: int) -> bool:
+        """Whether the model ends its text with this token."""
+        return bool(llama.llama_vocab_is_eog(self.vocab, token))
+
+    @property
+    def chat_template(self) -> str | None:
+        """The file's chat template, in jinja; None where it has none."""
+        source = llama.llama_model_chat_template(self.handle, None)
+        return source.decode(errors="replace") if source else None
 
     def read_weight(self, name: str) -> npt.NDArray[np.uint8]:
         """Bytes of a tensor as they stand in the model file (see `place.ReadWeight`)."""

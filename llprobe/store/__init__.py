@@ -4,7 +4,7 @@
 """
 
 from llprobe.store.database import default_path
-from llprobe.store.read import CellRecord, CellScores, RunRecord
+from llprobe.store.read import CellAnswer, CellRecord, CellScores, RunRecord
 from llprobe.store.store import Store
 
-__all__ = ["CellRecord", "CellScores", "RunRecord", "Store", "default_path"]
+__all__ = ["CellAnswer", "CellRecord", "CellScores", "RunRecord", "Store", "default_path"]

@@ -50,5 +50,20 @@ def _first(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+def _answers(db: sqlite3.Connection) -> None:
+    """Keep how questions are answered, chats, and what models wrote."""
+    for statement in (
+        "ALTER TABLE questions ADD COLUMN answer TEXT NOT NULL DEFAULT 'cloze'",
+        "ALTER TABLE questions ADD COLUMN turns TEXT NOT NULL DEFAULT 'null'",
+        "ALTER TABLE questions ADD COLUMN facets TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE questions ADD COLUMN prior TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE answers (
+            cell TEXT NOT NULL REFERENCES cells(id) ON DELETE CASCADE, idx INTEGER NOT NULL,
+            n_tokens INTEGER NOT NULL, text TEXT NOT NULL, finished INTEGER NOT NULL,
+            PRIMARY KEY (cell, idx))""",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _answers)
 """Step n is at index n - 1; the newest schema's version is their number."""

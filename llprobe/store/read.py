@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,12 @@ from llprobe.errors import UnknownName, UsageError
 from llprobe.task import Item, Skipped
 
 __all__ = [
+    "CellAnswer",
     "CellRecord",
     "CellScores",
     "RunRecord",
     "find_run",
+    "read_answers",
     "read_cells",
     "read_runs",
     "read_scores",
@@ -68,6 +70,11 @@ class CellRecord:
     n_done: int
     n_items: int
     skipped: tuple[Skipped, ...]
+    answer: str
+    """cloze, letter, generate, or prior; see `task.Questions`."""
+    facets: tuple[str, ...]
+    prior: str
+    """The hash of the questions that hold the same options after a neutral stem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,13 @@ class CellScores:
     item: Item
     n_tokens: tuple[int, ...]
     logprob: npt.NDArray[np.float64]
+    prior: npt.NDArray[np.float64] | None = None
+    """The options' log-probs after a neutral stem, of the same shape, where they were scored."""
+
+    @property
+    def n_bytes(self) -> tuple[int, ...]:
+        """Bytes of each option in UTF-8, without the white space around it."""
+        return tuple(len(choice.strip().encode()) for choice in self.item.choices)
 
     @property
     def correct(self) -> tuple[int, ...]:
@@ -88,6 +102,17 @@ class CellScores:
     def best(self) -> int:
         """Index of the designated best option."""
         return self.item.best
+
+
+@dataclass(frozen=True, slots=True)
+class CellAnswer:
+    """What the model wrote to one item; `finished` is False where the token limit ended it."""
+
+    index: int
+    item: Item
+    n_tokens: int
+    text: str
+    finished: bool
 
 
 def find_run(db: sqlite3.Connection, name: str) -> str:
@@ -134,7 +159,8 @@ _CELLS = """
 SELECT c.id, c.model, c.fingerprint, c.model_info, q.task, q.version, c.questions, c.request,
   c.lens, c.layers, c.settings, c.versions, c.record, c.phases, q.notes, c.status, c.error,
   (SELECT coalesce(sum(n_items), 0) FROM scored_groups g WHERE g.cell = c.id), c.n_items,
-  (SELECT json_group_array(json_array(s.id, s.reason)) FROM skipped s WHERE s.cell = c.id)
+  (SELECT json_group_array(json_array(s.id, s.reason)) FROM skipped s WHERE s.cell = c.id),
+  q.answer, q.facets, q.prior
 FROM run_cells rc JOIN cells c ON c.id = rc.cell JOIN questions q ON q.hash = c.questions
 WHERE rc.run = ? ORDER BY rc.position
 """
@@ -147,17 +173,19 @@ def read_cells(db: sqlite3.Connection, run: str) -> list[CellRecord]:
 
 def _cell(row: tuple[Any, ...]) -> CellRecord:
     (id_, model, fingerprint, info, task, version, questions, request, lens, layers, settings,
-     versions, record, phases, notes, status, error, n_done, n_items, skipped) = row  # fmt: skip
+     versions, record, phases, notes, status, error, n_done, n_items, skipped,
+     answer, facets, prior) = row  # fmt: skip
     return CellRecord(
         id_, model, fingerprint, json.loads(info), task, version, questions, json.loads(request),
         lens, tuple(json.loads(layers)), json.loads(settings), json.loads(versions),
         json.loads(record), json.loads(phases), tuple(json.loads(notes)), status, error, n_done,
-        n_items, tuple(Skipped(*pair) for pair in json.loads(skipped)),
+        n_items, tuple(Skipped(*pair) for pair in json.loads(skipped)), answer,
+        tuple(json.loads(facets)), prior,
     )  # fmt: skip
 
 
 _SCORES = """
-SELECT s.idx, i.id, q.preamble || i.prompt, i.choices, i.correct, i.best, i.grp,
+SELECT s.idx, i.id, q.preamble, q.turns, i.prompt, i.choices, i.correct, i.best, i.grp,
   s.n_tokens, s.logprob
 FROM scores s JOIN cells c ON c.id = s.cell JOIN questions q ON q.hash = c.questions
 JOIN items i ON i.questions = c.questions AND i.idx = s.idx
@@ -167,10 +195,31 @@ WHERE s.cell = ? ORDER BY s.idx
 
 def read_scores(db: sqlite3.Connection, cell: str) -> Iterator[CellScores]:
     """Yield a cell's scored items in the task's order, each with its whole prompt."""
-    for idx, id_, prompt, choices, correct, best, group, n_tokens, blob in db.execute(
-        _SCORES, (cell,)
-    ):
-        options, lengths = tuple(json.loads(choices)), tuple(json.loads(n_tokens))
-        item = Item(id_, prompt, options, tuple(json.loads(correct)), best, group)
-        logprob = np.frombuffer(blob, "<f8").reshape(len(options), -1)
-        yield CellScores(idx, item, lengths, logprob)
+    for idx, *asked, n_tokens, blob in db.execute(_SCORES, (cell,)):
+        item = _item(asked)
+        logprob = np.frombuffer(blob, "<f8").reshape(len(item.choices), -1)
+        yield CellScores(idx, item, tuple(json.loads(n_tokens)), logprob)
+
+
+def _item(row: Sequence[Any]) -> Item:
+    """Make an item with its whole prompt; of a chat, with each turn after its role."""
+    id_, preamble, turns, prompt, choices, correct, best, group = row
+    chat = [*(json.loads(turns) or ()), ["user", prompt]]
+    whole = "\n".join(f"[{role}] {text}" for role, text in chat)
+    whole = preamble + prompt if turns == "null" else whole
+    return Item(id_, whole, tuple(json.loads(choices)), tuple(json.loads(correct)), best, group)
+
+
+_ANSWERS = """
+SELECT a.idx, i.id, q.preamble, q.turns, i.prompt, i.choices, i.correct, i.best, i.grp,
+  a.n_tokens, a.text, a.finished
+FROM answers a JOIN cells c ON c.id = a.cell JOIN questions q ON q.hash = c.questions
+JOIN items i ON i.questions = c.questions AND i.idx = a.idx
+WHERE a.cell = ? ORDER BY a.idx
+"""
+
+
+def read_answers(db: sqlite3.Connection, cell: str) -> Iterator[CellAnswer]:
+    """Yield what was written to a cell's items, in the task's order, each with its whole prompt."""
+    for idx, *asked, n_tokens, text, finished in db.execute(_ANSWERS, (cell,)):
+        yield CellAnswer(idx, _item(asked), n_tokens, text, bool(finished))

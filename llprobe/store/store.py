@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from llprobe.events import GroupScored, JobStarted
+from llprobe.events import GroupScored, ItemAnswer, ItemResult, JobStarted
 from llprobe.machine import versions
 from llprobe.plan import Cell, Plan
 from llprobe.store import read
 from llprobe.store.database import in_words, open_database, transaction
 from llprobe.task import Questions
+from llprobe.task.prior import PRIOR
 
 __all__ = ["Store"]
 
@@ -99,7 +100,8 @@ class Store:
                 (event.cell, event.group, len(event.items)),
             )
             if added.rowcount:
-                db.executemany("INSERT INTO scores VALUES (?, ?, ?, ?)", _rows(event))
+                for item in event.items:
+                    _insert_result(db, event.cell, item)
 
         self._write(work)
 
@@ -151,6 +153,22 @@ class Store:
         with in_words(self.path):
             yield from read.read_scores(self._db, cell)
 
+    def probed(self, run: str) -> Iterator[tuple[read.CellRecord, list[read.CellScores]]]:
+        """Yield a run's cells with their scores, those that hold priors joined to their own."""
+        cells = self.cells(run)
+        priors = {_view(cell, cell.questions): cell.id for cell in cells if cell.answer == PRIOR}
+        for cell in cells:
+            if cell.answer == PRIOR:
+                continue
+            prior = priors.get(_view(cell, cell.prior))
+            known = {s.index: s.logprob for s in self.scores(prior)} if prior else {}
+            yield cell, [replace(s, prior=known.get(s.index)) for s in self.scores(cell.id)]
+
+    def answers(self, cell: str) -> Iterator[read.CellAnswer]:
+        """Yield what the model wrote to a cell's items, in the task's order."""
+        with in_words(self.path):
+            yield from read.read_answers(self._db, cell)
+
     def close(self) -> None:
         """Close the file; safe to call twice."""
         self._db.close()
@@ -162,6 +180,11 @@ class Store:
         self.close()
 
 
+def _view(cell: read.CellRecord, questions: str) -> tuple[Any, ...]:
+    """Return what two cells agree in of which one is the other's prior."""
+    return cell.fingerprint, questions, cell.lens, cell.layers, _json(cell.settings)
+
+
 def _run(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> None:
     db.execute(statement, values)
 
@@ -170,17 +193,28 @@ def _many(db: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -
     db.executemany(statement, rows)
 
 
-def _rows(event: GroupScored) -> list[tuple[Any, ...]]:
-    return [
-        (event.cell, item.index, _json(item.n_tokens), item.logprob.astype("<f8").tobytes())
-        for item in event.items
-    ]
+def _insert_result(db: sqlite3.Connection, cell: str, item: ItemResult | ItemAnswer) -> None:
+    if isinstance(item, ItemAnswer):
+        row: tuple[Any, ...] = (cell, item.index, item.n_tokens, item.text, item.finished)
+        db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", row)
+        return
+    row = (cell, item.index, _json(item.n_tokens), item.logprob.astype("<f8").tobytes())
+    db.execute("INSERT INTO scores VALUES (?, ?, ?, ?)", row)
 
 
 def _insert_questions(db: sqlite3.Connection, q: Questions) -> None:
     added = db.execute(
-        "INSERT OR IGNORE INTO questions VALUES (?, ?, ?, ?, ?)",
-        (q.hash, q.task, q.version, q.preamble, _json(_notes(q))),
+        "INSERT OR IGNORE INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            q.hash, q.task, q.version, q.preamble, _json(_notes(q)), q.answer,
+            _json(None if q.turns is None else [[turn.role, turn.text] for turn in q.turns]),
+            _json(q.facets), q.prior,
+        ),
+    )  # fmt: skip
+    # what does not decide a score may be added to questions that are there already
+    db.execute(
+        "UPDATE questions SET facets = ?, prior = ? WHERE hash = ?",
+        (_json(q.facets), q.prior, q.hash),
     )
     if added.rowcount:
         db.executemany(
@@ -201,6 +235,7 @@ def _forget(db: sqlite3.Connection, cell: str) -> None:
     for statement in (
         "DELETE FROM scored_groups WHERE cell = ?",
         "DELETE FROM scores WHERE cell = ?",
+        "DELETE FROM answers WHERE cell = ?",
         "DELETE FROM skipped WHERE cell = ?",
     ):
         db.execute(statement, (cell,))

@@ -18,15 +18,18 @@ from llprobe.task.definition import Definition
 from llprobe.task.files import data_rows, delimited, json_array, json_lines, read_text
 from llprobe.task.groups import expand
 from llprobe.task.questions import load_questions
-from llprobe.task.records import Item, Questions, Row, Skipped, TaskRequest
+from llprobe.task.records import ANSWERS, Item, Questions, Row, Skipped, TaskRequest, Turn
+from llprobe.task.requests import requests_for
 
 __all__ = [
+    "ANSWERS",
     "Definition",
     "Item",
     "Questions",
     "Row",
     "Skipped",
     "TaskRequest",
+    "Turn",
     "data_rows",
     "delimited",
     "expand",
@@ -36,6 +39,7 @@ __all__ = [
     "load_definition",
     "load_questions",
     "read_text",
+    "requests_for",
     "rows",
     "task_names",
 ]

@@ -13,8 +13,9 @@ from llprobe.errors import DataError, TaskError
 from llprobe.task.definition import Definition
 from llprobe.task.records import Item, Row, Skipped
 from llprobe.task.render import Renderer, as_targets
+from llprobe.task.writing import WRITES
 
-__all__ = ["Built", "build"]
+__all__ = ["Built", "build", "group_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,11 @@ def _id(row: Row, definition: Definition) -> str:
 
 def _built(item_id: str, row: Row, definition: Definition, renderer: Renderer) -> Built:
     prompt = renderer.prompt(row.fields)
-    choices = renderer.choices(row.fields)
     if not prompt.strip() and definition.doc_to_text:
         raise _UnusableError("the prompt is empty")
+    if definition.output_type == WRITES:
+        return _to_write(item_id, row, definition, renderer.answers(row.fields), prompt)
+    choices = renderer.choices(row.fields)
     _check_texts(prompt, choices)
     correct, best = _truth(row, definition, renderer, choices)
     kept = prompt.rstrip()
@@ -67,9 +70,21 @@ def _built(item_id: str, row: Row, definition: Definition, renderer: Renderer) -
     lead = prompt[len(kept) :] + definition.target_delimiter
     distinct, place = _merge([lead + choice for choice in choices])
     true = _true_options(distinct, place, correct)
-    group = _group(row, definition)
+    group = group_of(row, definition)
     item = Item(item_id, kept, tuple(distinct), true, place[best], group)
     return Built(item, len(choices) - len(distinct))
+
+
+def _to_write(
+    item_id: str, row: Row, definition: Definition, answers: Sequence[str], prompt: str
+) -> Built:
+    """Build an item whose answer the model writes: its choices are what is accepted."""
+    accepted = tuple(dict.fromkeys(answer.strip() for answer in answers))
+    if not all(accepted):
+        raise _UnusableError("an answer is empty")
+    _check_unicode(prompt, *accepted)
+    group = group_of(row, definition)
+    return Built(Item(item_id, prompt.rstrip(), accepted, tuple(range(len(accepted))), 0, group))
 
 
 def _check_texts(prompt: str, choices: Sequence[str]) -> None:
@@ -80,7 +95,11 @@ def _check_texts(prompt: str, choices: Sequence[str]) -> None:
     for number, choice in enumerate(choices):
         if not choice.strip():
             raise _UnusableError(f"option {number} is empty")
-    if not all(_is_unicode(text) for text in (prompt, *choices)):
+    _check_unicode(prompt, *choices)
+
+
+def _check_unicode(*texts: str) -> None:
+    if not all(_is_unicode(text) for text in texts):
         raise _UnusableError("it holds half a surrogate pair, which is no character")
 
 
@@ -153,7 +172,8 @@ def _true_options(
     return tuple(sorted(true))
 
 
-def _group(row: Row, definition: Definition) -> str:
+def group_of(row: Row, definition: Definition) -> str:
+    """Return a row's result group; empty for none."""
     if not definition.fields.group:
         return ""
     value = row.value(definition.fields.group)

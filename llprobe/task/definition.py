@@ -18,6 +18,10 @@ llprobe's own keys::
       best: FIELD        # ... the index or text of its best answer
       correct: FIELD     # ... the indices or texts of its true options
       bad_rows: skip     # a question that cannot be asked is skipped, not an error
+      facets: [A, B]     # what the parts of a group's name (`x/y`) say, for `--by A`
+      limit: group       # `-L` counts the questions of each group
+      stem: "A:"         # what the options follow when they are scored without the question
+      habits: {longest: WHY}  # habits that must stick out, each with the reason
 """
 
 from __future__ import annotations
@@ -28,10 +32,11 @@ from pathlib import Path
 from typing import Any
 
 from llprobe.errors import TaskError
-from llprobe.task import harness
+from llprobe.task import harness, writing
 from llprobe.task.dataset import Dataset, parse_dataset
 from llprobe.task.examples import EXAMPLE_KEYS, number, sampler_note, samples_of
 from llprobe.task.gather import Gatherer
+from llprobe.task.writing import Writing
 from llprobe.task.yamlfile import Section, shown
 
 __all__ = ["Definition", "Fields", "Source", "gather_definition", "parse_definition"]
@@ -48,12 +53,16 @@ _KEYS = (
     "fewshot_delimiter",
     "target_delimiter",
     "metadata",
+    "generation_kwargs",
     *harness.HARNESS_KEYS,
     "llprobe",
 )
 _FIELD_KEYS = ("id", "group", "best", "correct")
 _SECTIONS = ("llprobe", "fewshot_config", "metadata")
-_OWN_KEYS = ("about", "generator", "reader", "data", "settings", *_FIELD_KEYS, "bad_rows")
+_OWN_KEYS = (
+    *("about", "generator", "reader", "data", "settings", *_FIELD_KEYS, "bad_rows"),
+    *("facets", "limit", "stem", "habits"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,18 @@ class Definition:
     target_delimiter: str = " "
     skips_bad_rows: bool = False
     """Whether a question that cannot be asked is skipped and listed, or an error."""
+    output_type: str = "multiple_choice"
+    """`multiple_choice`, or `generate_until`: there are no options, the model writes."""
+    writing: Writing = field(default_factory=Writing)
+    """Where a written answer ends."""
+    facets: tuple[str, ...] = ()
+    """What the parts of a group's name say."""
+    limits_groups: bool = False
+    """Whether a limit counts the questions of each group, not all together."""
+    stem: str = ""
+    """What options follow when they are scored without the question; empty to find it."""
+    habits: Mapping[str, str] = field(default_factory=dict)
+    """Habits (see habits.py) that stick out because they must, with the reason."""
     tags: tuple[str, ...] = ()
     """The names under which the task is run together with others."""
     notes: tuple[str, ...] = ()
@@ -138,7 +159,8 @@ class Definition:
         if path is None or not (self.source.generator and self.source.reader):
             return self
         fields = replace(self.fields, id="", group="")
-        return replace(self, source=Source(reader=self.source.reader), fields=fields)
+        source = Source(reader=self.source.reader)
+        return replace(self, source=source, fields=fields, facets=(), limits_groups=False)
 
     def where(self, key: str) -> str:
         """Return file, line and key, for messages."""
@@ -171,7 +193,7 @@ def gather_definition(top: Section, folder: Path | None, found: list[TaskError])
     name = keep(lambda: _name(top), "")
     found.extend(top.unknown(_KEYS))
     found.extend(harness.refusals(top))
-    keep(lambda: _check_output_type(top), None)
+    output_type = keep(lambda: writing.output_type(top), "")
     own, config, metadata = (_section(top, key, keep) for key in _SECTIONS)
     found.extend(own.unknown(_OWN_KEYS))
     found.extend(config.unknown(EXAMPLE_KEYS))
@@ -182,7 +204,7 @@ def gather_definition(top: Section, folder: Path | None, found: list[TaskError])
         version=str(metadata.values.get("version", "0")),
         origin=top.origin,
         doc_to_text=keep(lambda: top.text("doc_to_text"), ""),
-        doc_to_choice=keep(lambda: _choice(top), ()),
+        doc_to_choice=keep(lambda: _choice(top), ()) if output_type != writing.WRITES else (),
         doc_to_target=keep(lambda: _target(top), 0),
         source=keep(lambda: _source(own, folder, dataset), Source()),
         fields=Fields(**{key: _text(own, key, "", keep) for key in _FIELD_KEYS}),
@@ -193,6 +215,12 @@ def gather_definition(top: Section, folder: Path | None, found: list[TaskError])
         fewshot_delimiter=_text(top, "fewshot_delimiter", "\n\n", keep),
         target_delimiter=_text(top, "target_delimiter", " ", keep),
         skips_bad_rows=keep(lambda: _skips_bad_rows(own), otherwise=False),
+        output_type=output_type,
+        writing=keep(lambda: writing.writing(top), Writing()),
+        facets=keep(lambda: _facets(own), ()),
+        limits_groups=keep(lambda: _limits_groups(own), otherwise=False),
+        stem=_text(own, "stem", "", keep),
+        habits=keep(lambda: _habits(own), {}),
         tags=keep(lambda: harness.tags(top), ()),
         notes=harness.notes(top) + keep(lambda: sampler_note(top, config), ()),
         lines={name: line for name, _, line in _places(top)},
@@ -213,12 +241,6 @@ def _section(top: Section, key: str, keep: Gatherer) -> Section:
 
 def _text(section: Section, key: str, default: str, keep: Gatherer) -> str:
     return keep(lambda: section.text(key, default), default)
-
-
-def _check_output_type(top: Section) -> None:
-    given = top.text("output_type")
-    if given != "multiple_choice":
-        raise top.error("output_type", f"{given!r} is not known; llprobe scores multiple_choice")
 
 
 def _name(top: Section) -> str:
@@ -281,3 +303,24 @@ def _skips_bad_rows(own: Section) -> bool:
     if value not in {"error", "skip"}:
         raise own.error("bad_rows", f"must be error or skip, not {shown(value)}")
     return value == "skip"
+
+
+def _facets(own: Section) -> tuple[str, ...]:
+    value = own.get("facets", [])
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise own.error("facets", f"must be a list of names, not {shown(value)}")
+    return tuple(value)
+
+
+def _limits_groups(own: Section) -> bool:
+    value = own.text("limit", "task")
+    if value not in {"task", "group"}:
+        raise own.error("limit", f"must be task or group, not {shown(value)}")
+    return value == "group"
+
+
+def _habits(own: Section) -> Mapping[str, str]:
+    value = own.get("habits", {})
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise own.error("habits", f"must be habits with reasons, not {shown(value)}")
+    return value

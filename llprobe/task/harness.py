@@ -19,7 +19,6 @@ _SCORING = (
     "aggregation",
     "higher_is_better",
     "filter_list",
-    "generation_kwargs",
     "repeats",
     "should_decontaminate",
     "doc_to_decontamination_query",

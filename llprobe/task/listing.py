@@ -72,9 +72,12 @@ def _task(name: str) -> Listed:
     return _listed(name, definition, n, chance)
 
 
-def _counted(name: str) -> tuple[int, float]:
+def _counted(name: str) -> tuple[int, float | None]:
     """Return a task's number of questions, and what guessing gets of them."""
-    found = habits(load_questions(TaskRequest(name)).items)
+    questions = load_questions(TaskRequest(name))
+    if questions.answer == "generate":
+        return len(questions.items), None
+    found = habits(questions.items)
     return found.n_items, found.chance
 
 

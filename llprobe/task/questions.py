@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from llprobe.errors import DataError, UsageError
-from llprobe.task.build import build
+from llprobe.task.build import build, group_of
 from llprobe.task.bundled import load_definition
 from llprobe.task.definition import Definition
-from llprobe.task.records import Item, Questions, Row, Skipped, TaskRequest
+from llprobe.task.letters import as_letters
+from llprobe.task.prior import PRIOR, without_question
+from llprobe.task.records import ANSWERS, Item, Questions, Row, Skipped, TaskRequest
 from llprobe.task.render import Renderer
 from llprobe.task.shots import build_preamble, worked_examples
 from llprobe.task.sources import task_rows
+from llprobe.task.writing import WRITES
 
 __all__ = ["load_questions"]
 
@@ -33,6 +38,8 @@ class _Gathered:
     skipped: list[Skipped] = field(default_factory=list)
     mended: dict[str, list[str]] = field(default_factory=dict)
     """What was mended, with the id of each question that it concerns, once for each time."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many items there are of each group that the limit counts by itself."""
 
 
 def load_questions(request: TaskRequest) -> Questions:
@@ -45,22 +52,51 @@ def load_questions(request: TaskRequest) -> Questions:
     """
     _check(request)
     definition = load_definition(request.name).for_data(request.data)
+    request = replace(request, answer=_answer(definition, request))
+    questions = _asked(definition, request)
+    if request.answer == "generate":
+        return _hashed(questions)
+    neutral = _hashed(without_question(questions, definition.stem))
+    return neutral if request.prior else replace(_hashed(questions), prior=neutral.hash)
+
+
+def _asked(definition: Definition, request: TaskRequest) -> Questions:
     renderer = Renderer.of(definition)
-    preamble = build_preamble(definition, renderer, request)
+    before = build_preamble(definition, renderer, request)
     shown = {row.where for row in worked_examples(definition, request)}
     # A row that is shown with its answer is not asked.
     rows = (row for row in task_rows(definition, request) if row.where not in shown)
-    gathered = _gather(rows, definition, renderer, request.limit)
-    items = tuple(gathered.items)
+    gathered = _gather(rows, definition, renderer, request)
+    written = definition.writing if request.answer == "generate" else None
     return Questions(
         task=definition.name,
         version=definition.version,
-        preamble=preamble,
-        items=items,
+        preamble=before.preamble,
+        items=tuple(gathered.items),
         skipped=tuple(gathered.skipped),
         notes=definition.notes + tuple(_note(what, ids) for what, ids in gathered.mended.items()),
-        hash=_hash(preamble, items),
+        hash="",
+        answer=request.answer,
+        turns=before.turns,
+        facets=definition.facets,
+        stop=(written.stop or (definition.fewshot_delimiter or "\n\n",)) if written else (),
+        max_tokens=written.max_tokens if written else 0,
     )
+
+
+def _answer(definition: Definition, request: TaskRequest) -> str:
+    """Return how the questions are answered; UsageError where the task has no such way."""
+    writes = definition.output_type == WRITES
+    answer = request.answer or ("generate" if writes else "cloze")
+    if answer not in ANSWERS:
+        raise UsageError(f"--answer {answer}: known are {', '.join(ANSWERS)}")
+    if writes and answer != "generate":
+        raise UsageError(
+            f"task {definition.name} has no options to score: run it with --answer generate"
+        )
+    if answer == "generate" and request.prior:
+        raise UsageError(f"task {definition.name}: a written answer has no prior to subtract")
+    return answer
 
 
 def _check(request: TaskRequest) -> None:
@@ -69,13 +105,19 @@ def _check(request: TaskRequest) -> None:
 
 
 def _gather(
-    rows: Iterable[Row], definition: Definition, renderer: Renderer, limit: int | None
+    rows: Iterable[Row], definition: Definition, renderer: Renderer, request: TaskRequest
 ) -> _Gathered:
     gathered = _Gathered()
     seen: set[str] = set()
+    limit, by_group = request.limit, definition.limits_groups
     for row in rows:
-        _take(row, definition, renderer, gathered, seen)
-        if len(gathered.items) == limit:
+        group = group_of(row, definition) if by_group else ""
+        if limit and by_group and gathered.counts[group] == limit:
+            continue
+        before = len(gathered.items)
+        _take(row, definition, renderer, gathered, seen, request)
+        gathered.counts[group] += len(gathered.items) - before
+        if not by_group and len(gathered.items) == limit:
             break
     if not gathered.items:
         raise DataError(_nothing_left(definition, gathered.skipped))
@@ -83,10 +125,17 @@ def _gather(
 
 
 def _take(
-    row: Row, definition: Definition, renderer: Renderer, gathered: _Gathered, seen: set[str]
+    row: Row,
+    definition: Definition,
+    renderer: Renderer,
+    gathered: _Gathered,
+    seen: set[str],
+    request: TaskRequest,
 ) -> None:
     built = build(row, definition, renderer)
     question = built.question
+    if request.answer == "letter" and isinstance(question, Item):
+        question = as_letters(question, request.seed, definition.target_delimiter)
     if question.id in seen:
         raise row.error(f"the id {question.id!r} was there before; ids must differ")
     seen.add(question.id)
@@ -118,10 +167,15 @@ def _note(what: str, ids: Sequence[str]) -> str:
     return f"{len(ids)} {what}: {listed}"
 
 
-def _hash(preamble: str, items: Iterable[Item]) -> str:
-    """Return the SHA-256 of the questions, the same on every machine."""
+def _hashed(questions: Questions) -> Questions:
+    """Put the SHA-256 of everything that decides them on questions, the same on every machine."""
     asked = [
-        [item.id, item.group, item.prompt, item.choices, item.correct, item.best] for item in items
+        [item.id, item.group, item.prompt, item.choices, item.correct, item.best]
+        for item in questions.items
     ]
-    text = json.dumps([preamble, asked], ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    decides: list[Any] = [questions.preamble, asked]
+    if questions.answer in {"generate", PRIOR} or questions.turns is not None:
+        turns = questions.turns and [[turn.role, turn.text] for turn in questions.turns]
+        decides += [questions.answer, turns, questions.stop, questions.max_tokens]
+    text = json.dumps(decides, ensure_ascii=True, separators=(",", ":"))
+    return replace(questions, hash=hashlib.sha256(text.encode("ascii")).hexdigest())

@@ -11,7 +11,11 @@ from typing import Any
 
 from llprobe.errors import DataError
 
-__all__ = ["Item", "Questions", "Row", "Skipped", "TaskRequest"]
+__all__ = ["ANSWERS", "Item", "Questions", "Row", "Skipped", "TaskRequest", "Turn"]
+
+ANSWERS = ("cloze", "letter", "generate")
+"""How a question is answered: the option's text is scored, the letter of an option that the
+prompt lists is scored, or the model writes the answer itself, greedily."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,10 @@ class Item:
     prompt: str
     """The text after the preamble, without trailing white space: `Q: ...` and `A:`."""
     choices: tuple[str, ...]
-    """The options exactly as scored, delimiter included (` Rome`); at least 2, all distinct."""
+    """The options exactly as scored, delimiter included (` Rome`); at least 2, all distinct. Where
+    the model writes the answer, the texts that it is compared with: one is enough."""
     correct: tuple[int, ...]
-    """Indices of the true options, sorted; at least one, never all."""
+    """Indices of the true options, sorted; at least one, never all of those that are scored."""
     best: int
     """The designated best answer, one of `correct`."""
     group: str = ""
@@ -38,6 +43,14 @@ class Skipped:
 
     id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a chat: `role` is system, user or assistant."""
+
+    role: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,19 @@ class Questions:
     """What was mended on reading, a sentence each, with the ids it concerns."""
     hash: str
     """SHA-256, in hex, of everything that decides prompts, choices and answers."""
+    answer: str = "cloze"
+    """One of `ANSWERS`, or `prior`: the options of other questions after a neutral stem."""
+    turns: tuple[Turn, ...] | None = None
+    """Description and worked examples as a chat, in place of the preamble, which is empty then:
+    each item's prompt is the next user turn. None for plain text."""
+    facets: tuple[str, ...] = ()
+    """What the parts of a group's name say: `int/3-4/mul` has (numbers, size, operation)."""
+    stop: tuple[str, ...] = ()
+    """Texts at which a written answer ends."""
+    max_tokens: int = 0
+    """Most tokens of a written answer; 0 where options are scored."""
+    prior: str = ""
+    """The hash of the questions that hold these options after a neutral stem; see prior.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +93,8 @@ class TaskRequest:
     """The data file, in place of the one that the task names."""
     limit: int | None = None
     """Ask the first `limit` usable questions: skipped ones do not count. Generated tasks order
-    their questions so that any first N are spread evenly over the groups."""
+    their questions so that any first N are spread evenly over the groups. A task whose groups
+    are languages asks that many of each."""
     num_fewshot: int | None = None
     """Show the first N worked examples; None for the task's own number, or all of `shots_file`."""
     seed: int = 0
@@ -79,6 +106,13 @@ class TaskRequest:
     """A sentence in place of the task's description; a blank line is put after it."""
     settings: tuple[tuple[str, str], ...] = ()
     """Values for the generator's settings, by name, as a user types them."""
+    answer: str = ""
+    """One of `ANSWERS`; empty for the task's own way."""
+    chat: bool = False
+    """Whether the prompt is put through the model's own chat template."""
+    prior: bool = False
+    """Ask the options after a neutral stem in place of the question: what they score by
+    themselves."""
 
 
 @dataclass(frozen=True, slots=True)

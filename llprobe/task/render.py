@@ -130,6 +130,27 @@ class Renderer:
             raise TaskError(f"{self.target.where}: gives {shown(value)}, {said}")
         return listed
 
+    def answers(self, fields: Mapping[str, Any]) -> list[str]:
+        """Return the texts that a written answer is compared with; TaskError if there are none.
+
+        As in lm-evaluation-harness, a list in a field or in rendered text holds several.
+        """
+        if isinstance(self.target, tuple):
+            return [str(each) for each in self.target]
+        value = self.target.value(fields)
+        if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+            value = _literal(value, self.target.where)
+        listed = _answers(value)
+        if not listed:
+            raise TaskError(f"{self.target.where}: gives {shown(value)}, not a text or texts")
+        return listed
+
+
+def _answers(value: Any) -> list[str] | None:
+    """Return the texts that a written answer is compared with; None where it is no answer."""
+    listed = as_targets(value)
+    return None if listed is None else [str(each) for each in listed]
+
 
 def as_targets(value: Any) -> list[int | str] | None:
     """Return one index or text, or a list of such, as a list; None for anything else."""

@@ -7,31 +7,63 @@ fewshot_delimiter. Knows nothing of the questions that follow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from llprobe.errors import DataError, TaskError, UsageError
 from llprobe.task.dataset import split_rows
 from llprobe.task.definition import Definition
 from llprobe.task.files import data_rows, read_text
-from llprobe.task.records import Row, TaskRequest
+from llprobe.task.letters import letter_order, listed
+from llprobe.task.records import Row, TaskRequest, Turn
 from llprobe.task.render import Renderer, Template
+from llprobe.task.writing import WRITES
 from llprobe.task.yamlfile import parse_yaml_value
 
-__all__ = ["build_preamble", "example_text", "worked_examples"]
+__all__ = ["Shown", "build_preamble", "example", "worked_examples"]
 
 
-def build_preamble(definition: Definition, renderer: Renderer, request: TaskRequest) -> str:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What stands before every question: a text, or turns of a chat and no text."""
+
+    preamble: str
+    turns: tuple[Turn, ...] | None = None
+
+
+def build_preamble(definition: Definition, renderer: Renderer, request: TaskRequest) -> Shown:
     """Return description and worked examples as the request wants them.
 
     UsageError where more worked examples are asked for than there are.
     """
-    if request.shots_file and Path(request.shots_file).suffix.lower() == ".txt":
-        return _whole(request)
+    if _is_whole(request):
+        return Shown(_whole(request))
     shots = worked_examples(definition, request)
-    examples = [example_text(shot, definition, renderer) for shot in shots]
-    return _description(definition, request) + "".join(examples)
+    examples = [example(shot, definition, renderer, request) for shot in shots]
+    description = _description(definition, request)
+    if request.chat:
+        return Shown("", _turns(description, examples))
+    texts = [
+        prompt + definition.target_delimiter + answer + definition.fewshot_delimiter
+        for prompt, answer in examples
+    ]
+    return Shown(description + "".join(texts))
+
+
+def _turns(description: str, examples: Sequence[tuple[str, str]]) -> tuple[Turn, ...]:
+    system = [Turn("system", description.strip())] if description.strip() else []
+    pairs = [
+        (Turn("user", prompt.strip()), Turn("assistant", answer.strip()))
+        for prompt, answer in examples
+    ]
+    return (*system, *(turn for pair in pairs for turn in pair))
+
+
+def _is_whole(request: TaskRequest) -> bool:
+    return bool(request.shots_file) and Path(str(request.shots_file)).suffix.lower() == ".txt"
 
 
 def worked_examples(definition: Definition, request: TaskRequest) -> list[Row]:
@@ -39,7 +71,7 @@ def worked_examples(definition: Definition, request: TaskRequest) -> list[Row]:
 
     UsageError where more are asked for than there are.
     """
-    if request.shots_file and Path(request.shots_file).suffix.lower() == ".txt":
+    if _is_whole(request):
         return []
     shots = _shots(definition, request)
     return shots[: _number(definition, request, len(shots))]
@@ -51,6 +83,10 @@ def _whole(request: TaskRequest) -> str:
         raise UsageError(
             f"{request.shots_file} is the whole preamble: "
             "leave out the instruction and the number of worked examples"
+        )
+    if request.chat:
+        raise UsageError(
+            f"{request.shots_file} is plain text: for a chat give worked examples as rows (.jsonl)"
         )
     return read_text(str(request.shots_file))
 
@@ -112,16 +148,39 @@ def _as_rows(fields: Sequence[Mapping[str, Any]], origin: str) -> list[Row]:
     ]
 
 
-def example_text(shot: Row, definition: Definition, renderer: Renderer) -> str:
-    """Return one worked example as it stands in the preamble; DataError where it has no answer."""
+def example(
+    shot: Row, definition: Definition, renderer: Renderer, request: TaskRequest
+) -> tuple[str, str]:
+    """Return a worked example's question and answer; DataError where it lacks what they need."""
     try:
         question = renderer.prompt(shot.fields)
+        if definition.output_type == WRITES:
+            return question, renderer.answers(shot.fields)[0]
         answer = _answer(shot, renderer)
     except DataError:
         raise
     except TaskError as problem:
         raise shot.error(str(problem)) from problem
-    return question + definition.target_delimiter + answer + definition.fewshot_delimiter
+    if request.answer == "letter":
+        return _lettered(question, answer, shot, renderer, request.seed)
+    return question, answer
+
+
+def _lettered(
+    question: str, answer: str, shot: Row, renderer: Renderer, seed: int
+) -> tuple[str, str]:
+    """List the options of a worked example in its question; the answer is the letter."""
+    try:
+        choices = list(dict.fromkeys(choice.strip() for choice in renderer.choices(shot.fields)))
+    except TaskError as problem:
+        said = "it has no options, which --answer letter lists; add them, or show none with -f 0"
+        raise shot.error(f"{said} ({problem})") from problem
+    if answer.strip() not in choices:
+        raise shot.error(f"its answer {answer!r} is not among its options")
+    order = letter_order(choices, f"{seed}\0{question}")
+    ordered = [choices[at] for at in order]
+    letter = ascii_uppercase[ordered.index(answer.strip())]
+    return listed(question.rstrip(), ordered), letter
 
 
 def _answer(shot: Row, renderer: Renderer) -> str:

@@ -19,7 +19,7 @@ from llprobe.task.include import read_task_file
 from llprobe.task.published import without_hub
 from llprobe.task.records import Row, Skipped, TaskRequest
 from llprobe.task.render import Renderer, Template
-from llprobe.task.shots import example_text, worked_examples
+from llprobe.task.shots import example, worked_examples
 from llprobe.task.sources import task_rows
 from llprobe.task.yamlfile import Section
 
@@ -119,12 +119,12 @@ def _shots(
     except UsageError as problem:  # of the file, since nothing was asked for beside it
         found.append(definition.error("num_fewshot", str(problem)))
     for shot in shots:
-        keep(_rendering(shot, definition, renderer), "")
+        keep(_rendering(shot, definition, renderer), None)
     return {shot.where for shot in shots}
 
 
-def _rendering(shot: Row, definition: Definition, renderer: Renderer) -> Callable[[], str]:
-    return lambda: example_text(shot, definition, renderer)
+def _rendering(shot: Row, definition: Definition, renderer: Renderer) -> Callable[[], Any]:
+    return lambda: example(shot, definition, renderer, TaskRequest(definition.name))
 
 
 def _reading(open_rows: Callable[[], Iterator[Row]], found: list[TaskError]) -> Iterator[Row]:

@@ -19,7 +19,7 @@ from workloads import Timing, Workload, end_to_end, score, workloads
 
 from llprobe.engine.native import build_info
 from llprobe.engine.probe import Probe
-from llprobe.engine.score import TokenizedTask
+from llprobe.engine.tokens import TokenizedTask
 from llprobe.machine import describe, versions
 from llprobe.model import resolve
 from llprobe.settings import EngineSettings

@@ -9,7 +9,8 @@ from pathlib import Path
 from time import perf_counter
 
 from llprobe.engine.probe import Probe
-from llprobe.engine.score import Scorer, TokenizedTask, tokenize_items
+from llprobe.engine.score import Scorer
+from llprobe.engine.tokens import TokenizedTask, tokenize_items
 from llprobe.events import JobDone
 from llprobe.model import ModelInfo
 from llprobe.plan import Sweep, make_plan

@@ -1,0 +1,24 @@
+"""Stored runs -> rows to be printed: summaries, layers, items. Plain values, no formatting.
+
+This package knows what a reader of a run wants to see. It does not know terminals or files.
+"""
+
+from llprobe.report.grouping import grouping
+from llprobe.report.items import all_items, items
+from llprobe.report.runs import run_rows
+from llprobe.report.summaries import Summary, layers_table, sparkline, summaries
+from llprobe.report.written import WrittenSummary, written, written_items
+
+__all__ = [
+    "Summary",
+    "WrittenSummary",
+    "all_items",
+    "grouping",
+    "items",
+    "layers_table",
+    "run_rows",
+    "sparkline",
+    "summaries",
+    "written",
+    "written_items",
+]

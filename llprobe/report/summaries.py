@@ -1,0 +1,111 @@
+"""Curves of a run's cells -> rows to be printed: a summary each, or a row for every layer.
+
+This module knows what a reader of a run wants to see. It does not know terminals or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llprobe.analysis import METRICS, Curve, item_curves
+from llprobe.errors import UsageError
+from llprobe.report.grouping import Grouping, grouping, sort_members
+from llprobe.store import CellRecord, CellScores, Store
+
+__all__ = ["Summary", "layers_table", "sparkline", "summaries"]
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A curve with the names of what it is a curve of; `group` is empty for the whole task."""
+
+    cell: CellRecord
+    group: str
+    curve: Curve
+    metric: str = "mc1"
+
+    def row(self) -> dict[str, Any]:
+        """Return the values of a summary table's row; accuracies in [0, 1]."""
+        curve, n = self.curve, self.cell.model_info["n_layers"]
+        best = curve.best_layer(self.metric)
+        several = curve.several_true
+        return {
+            "model": self.cell.model,
+            "task": self.cell.task,
+            "answer": self.cell.answer,
+            "lens": self.cell.lens,
+            "group": self.group,
+            "items": curve.n_items,
+            "metric": self.metric,
+            "chance": curve.guess[self.metric],
+            "shortest": curve.shortest,
+            "best_layer": best,
+            "best": curve.at(best, self.metric),
+            "penultimate": curve.at(n - 1, self.metric),
+            "last": curve.at(n, self.metric),
+            "mc2": curve.at(n, "mc2") if several else None,
+            "mc3": curve.at(n, "mc3") if several else None,
+        } | {
+            f"{metric}_by_layer": [round(float(a), 6) for a in curve.mean(metric)]
+            for metric in (*METRICS, "prior")
+            if metric in curve.values
+        }
+
+
+def summaries(
+    store: Store, run: str, *, by: str | None = None, metric: str = "mc1"
+) -> list[Summary]:
+    """Curves of every cell of a run that has scores, each followed by its groups if asked.
+
+    Raises UsageError where `by` or `metric` names what the run does not have.
+    """
+    sort = grouping(store.cells(run), by) if by else None
+    found: list[Summary] = []
+    for cell, scores in store.probed(run):
+        if not scores:
+            continue
+        found.append(Summary(cell, "", item_curves(scores, cell.layers), metric))
+        found += _groups(cell, scores, sort, metric) if sort else []
+    if found and not any(metric in summary.curve.values for summary in found):
+        raise UsageError(
+            "pmi needs the options' scores without their question: run it again with --pmi"
+            if metric == "pmi"
+            else f"--metric {metric}: known are {', '.join(METRICS)}"
+        )
+    return [summary for summary in found if metric in summary.curve.values]
+
+
+def _groups(
+    cell: CellRecord, scores: Sequence[CellScores], sort: Grouping, metric: str
+) -> list[Summary]:
+    return [
+        Summary(cell, label, item_curves(of, cell.layers), metric)
+        for label, of in sort_members(cell, scores, sort)
+    ]
+
+
+def layers_table(found: Sequence[Summary]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The metric of every summary by layer: column names, and a row per layer."""
+    several = len({s.cell.model for s in found}) > 1
+    names = [
+        " ".join(filter(None, [s.cell.model if several else "", s.cell.task, s.cell.lens, s.group]))
+        for s in found
+    ]
+    layers = sorted({layer for s in found for layer in s.curve.layers})
+    rows = [
+        {"layer": layer}
+        | {n: s.curve.at(layer, s.metric) for n, s in zip(names, found, strict=True)}
+        for layer in layers
+    ]
+    return names, rows
+
+
+def sparkline(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> str:
+    """One character a value, its height between `low` and `high`."""
+    span = (high - low) or 1.0
+    steps = (int((value - low) / span * len(_BARS)) for value in values)
+    return "".join(_BARS[min(max(step, 0), len(_BARS) - 1)] for step in steps)
