@@ -1,8 +1,9 @@
-"""A sweep (models x tasks x lenses) becomes ordered cells with ids derived from their content.
+"""A sweep becomes ordered cells with ids derived from their content.
 
-A cell is one model, one set of questions, one lens, one way to run the engine; the same cell has
-the same id on any machine and in any sweep, so what is stored is found again. Cells of one model
-and task share a forward pass and stand together as a `Job`.
+A cell is one model, perhaps with something left out, one set of questions, one lens, one way to
+run the engine; the same cell has the same id on any machine and in any sweep, so what is stored is
+found again. Cells of one model, ablation and task share a forward pass and stand together as a
+`Job`.
 
 This module knows what is to be computed. It does not know how, when or where it is kept.
 """
@@ -11,20 +12,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from itertools import groupby
 
+from llprobe.ablation import parse_ablation
 from llprobe.errors import UsageError
 from llprobe.machine import performance_cores, versions
 from llprobe.model import ModelInfo
 from llprobe.settings import LENSES, EngineSettings, parse_layers
 from llprobe.task import Questions, TaskRequest, load_questions
 
-__all__ = ["Cell", "Job", "Plan", "Sweep", "make_plan"]
+__all__ = ["FEATURES", "Cell", "Exclusion", "Job", "Plan", "Sweep", "make_plan"]
 
 SCORING = 1
 """Version of the scoring method: stored cells of another version are not continued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Cells whose features all match a pattern (`*`, `?`, `[...]`): (feature, pattern) pairs.
+
+    Features are model, task, answer, seed, shots, lens and ablation.
+    """
+
+    patterns: tuple[tuple[str, str], ...]
+
+    def matches(self, features: Mapping[str, str]) -> bool:
+        """Whether every pattern matches."""
+        return all(fnmatchcase(features[name], pattern) for name, pattern in self.patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,10 @@ class Sweep:
     settings: EngineSettings = field(default_factory=EngineSettings)
     pmi: bool = False
     """Whether the options are scored without their question as well."""
+    ablations: tuple[str, ...] = ("none",)
+    """What is left out of the models, in the form of ablation.py; a series stands for many."""
+    exclude: tuple[Exclusion, ...] = ()
+    """Cells that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +75,25 @@ class Cell:
     lens: str
     layers: tuple[int, ...]
     settings: EngineSettings
+    ablation: str = "none"
+
+    @property
+    def features(self) -> dict[str, str]:
+        """What a cell can be chosen by, as text."""
+        shots = self.request.num_fewshot
+        return {
+            "model": self.model.name,
+            "task": self.questions.task,
+            "answer": self.questions.answer,
+            "seed": str(self.request.seed),
+            "shots": "default" if shots is None else str(shots),
+            "lens": self.lens,
+            "ablation": self.ablation,
+        }
+
+
+FEATURES = ("model", "task", "answer", "seed", "shots", "lens", "ablation")
+"""The keys of `Cell.features`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +110,65 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run: its id, derived from its cells, and the cells in the order they are computed."""
+    """A run: its id, derived from its name or its cells, and the cells in their order."""
 
     id: str
     cells: tuple[Cell, ...]
+    name: str = ""
+    """What a person calls it; a plan of the same name takes its place."""
+    spec: str = ""
+    """The sweep as YAML, to make it again."""
 
     def jobs(self) -> Iterator[tuple[ModelInfo, list[Job]]]:
         """Return jobs by model, each model once, in order."""
         for _, of_model in groupby(self.cells, key=lambda cell: cell.model.fingerprint):
             cells = list(of_model)
-            by_task = groupby(cells, key=lambda cell: (cell.questions.hash, cell.layers))
+            by_task = groupby(cells, key=_shared)
             yield cells[0].model, [Job(tuple(group)) for _, group in by_task]
 
 
-def make_plan(sweep: Sweep) -> Plan:
-    """Load the questions and lay out the cells, model by model, task by task, lens by lens."""
+def _shared(cell: Cell) -> tuple[object, ...]:
+    """Return what cells of one model must agree in to share their forward passes."""
+    return cell.ablation, cell.questions.hash, cell.layers
+
+
+def make_plan(sweep: Sweep, name: str = "", spec: str = "") -> Plan:
+    """Load the questions and lay out the cells, by model, ablation, task and lens.
+
+    The same model named twice stands there once. Raises UsageError where nothing is left.
+    """
     _check(sweep)
     settings = replace(
         sweep.settings, n_threads=sweep.settings.n_threads or performance_cores(), force=False
     )
     asked = [(request, load_questions(request)) for request in _requests(sweep)]
-    cells = tuple(
-        _cell(model, questions, request, lens, layers, settings)
-        for model in sweep.models
+    laid = (
+        _cell(model, questions, request, lens, layers, settings, ablation)
+        for model in {model.fingerprint: model for model in sweep.models}.values()
+        for ablation in _ablations(sweep, model)
         for request, questions in asked
         for lens, layers in _views(sweep, model, questions)
     )
-    cells = tuple(replace(c, settings=replace(settings, force=sweep.settings.force)) for c in cells)
-    return Plan(_digest([cell.id for cell in cells]), cells)
+    kept = {
+        cell.id: replace(cell, settings=replace(settings, force=sweep.settings.force))
+        for cell in laid
+        if not any(exclusion.matches(cell.features) for exclusion in sweep.exclude)
+    }
+    if not kept:
+        raise UsageError("nothing is left to compute: everything is excluded")
+    cells = tuple(kept.values())
+    id_ = _digest(["name", name]) if name else _digest([cell.id for cell in cells])
+    return Plan(id_, cells, name, spec)
+
+
+def _ablations(sweep: Sweep, model: ModelInfo) -> list[str]:
+    """Return the ablations of a model, each once, in their one way to be written."""
+    found = [
+        ablation.text
+        for text in sweep.ablations
+        for ablation in parse_ablation(text).expand(model.n_layers)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _requests(sweep: Sweep) -> Iterator[TaskRequest]:
@@ -136,6 +207,7 @@ def _cell(
     lens: str,
     layers: tuple[int, ...],
     settings: EngineSettings,
+    ablation: str,
 ) -> Cell:
     decides = {
         "scoring": SCORING,
@@ -146,7 +218,9 @@ def _cell(
         "layers": layers,
         "settings": asdict(settings),
     }
-    return Cell(_digest(decides), model, questions, request, lens, layers, settings)
+    # cells that were stored before there were ablations keep their ids
+    decides |= {} if ablation == "none" else {"ablation": ablation}
+    return Cell(_digest(decides), model, questions, request, lens, layers, settings, ablation)
 
 
 def _digest(value: object) -> str:

@@ -291,7 +291,7 @@ YAML = "task: mine\noutput_type: multiple_choice\n"
         (YAML + "doc_to_text: [a\n", "line 4"),
         (YAML + "doc_to_text: !function utils.f\n", "!function"),
         (YAML + "doc_to_text: '{{ prompt'\n", "mine"),
-        (YAML.replace("multiple_choice", "generate_until"), "output_type"),
+        (YAML.replace("multiple_choice", "perplexity"), "output_type"),
         ("- a\n", "mine"),
         ("", "mine"),
     ],

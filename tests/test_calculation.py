@@ -178,6 +178,10 @@ def test_worked_examples_are_true() -> None:
     assert len(samples) == 4
     for sample in samples:
         assert evaluate(sample["question"]) == Fraction(sample["answer"])
+        off = {abs(Fraction(each) - Fraction(sample["answer"])) for each in sample["choices"]}
+        steps = [Fraction(1)] if "." not in sample["answer"] else [Fraction(1, 10)]
+        assert len({len(each) for each in sample["choices"]}) == 1
+        assert off - {0} <= {step * times for step in steps for times in range(1, 21)}
 
 
 @cache

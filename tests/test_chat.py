@@ -208,7 +208,9 @@ def test_tokens_are_those_of_llama_cpp_for_the_rendered_text(
     assert list(prompt) == expected
     (tokens,) = tokenize_items(model, "", [item(QUESTION, " until", " in\tthe")], TURNS).items
     for sequence, choice in zip(tokens.sequences, ("until", "in\tthe"), strict=True):
-        assert list(sequence) == tokenised(path, style.text + style.lead + choice, bos=bos, special=True)
+        assert list(sequence) == tokenised(
+            path, style.text + style.lead + choice, bos=bos, special=True
+        )
     assert tokens.start == len(prompt)
     assert len(markers(model, prompt)) >= 2
 

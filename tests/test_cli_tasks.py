@@ -286,9 +286,62 @@ def test_without_names_every_task_that_has_its_questions_is_checked(cli: Cli) ->
     names = {r["task"] for r in done.rows}
     assert {"calculation", "facts", "logic", "truth"} <= names
     assert not names & {"lama", "prompts", "paper"}
+    assert done.code == 0
+    assert not any(r["sticks_out"] for r in done.rows)
     # a true solution in another language is told by its length, in the paper's files as well
-    out = {r["task"] for r in done.rows if r["sticks_out"]}
-    assert out <= {"xmps_cal", "xmps_rea"}
+    design = {r["task"]: set(r["by_design"]) for r in done.rows if r["by_design"]}
+    assert design == {"xmps_cal": {"longest", "shortest"}, "xmps_rea": {"longest", "shortest"}}
+
+
+def test_what_sticks_out_by_design_is_told_with_the_reason(cli: Cli) -> None:
+    done = cli("tasks", "check", "xmps_cal", "-F", "md")
+    assert done.code == 0
+    why = "by design: longest, shortest (the true option is in another language, see --x-all)"
+    assert why in done.out
+    everything = cli("tasks", "check", "xmps_cal", "--x-all")
+    assert (everything.code, "within noise" in everything.out) == (0, True)
+    same = cli("tasks", "check", "xmps_cal", "--set", "all=yes")
+    assert same.out == everything.out
+
+
+def test_settings_go_to_the_tasks_that_have_them(cli: Cli) -> None:
+    words = ("tasks", "check", "xmps_rea", "facts", "--set", "language=zh")
+    rows = cli(*words, "--set", "per_template=2", "-F", "json").rows
+    assert [(r["task"], r["questions"]) for r in rows] == [("xmps_rea", 88), ("facts", 448)]
+    done = cli("tasks", "check", "facts", "--set", "language=zh")
+    assert (done.code, "no setting of these tasks named 'language'" in done.line) == (2, True)
+
+
+def test_a_habit_that_is_declared_may_stick_out_and_no_other(cli: Cli) -> None:
+    rows = [row(n, n % 2, ("short", "much longer")[:: 1 - 2 * (n % 2)]) for n in range(40)]
+    one = own_task(cli, rows, YAML + "  habits: {shortest: so it is, first: not at all}\n")
+    done = cli("tasks", "check", one, "-F", "json")
+    assert done.code == 1
+    (found,) = done.rows
+    assert (found["sticks_out"], found["by_design"]) == (["longest"], {"shortest": "so it is"})
+    assert found["verdict"] == "sticks out: longest; by design: shortest (so it is)"
+    both = own_task(cli, rows, YAML + "  habits: {shortest: as it is, longest: as it must}\n")
+    done = cli("tasks", "check", both, "-F", "json")
+    assert done.code == 0
+    assert (
+        done.rows[0]["verdict"] == "by design: longest (as it must); by design: shortest (as it is)"
+    )
+
+
+def test_a_declared_habit_must_be_one(cli: Cli) -> None:
+    path = own_task(cli, [row(1), row(2, 1)], YAML + "  habits: {longst: typo}\n")
+    done = cli("tasks", "check", path)
+    assert done.code == 2
+    assert "mine.yaml, line 9, llprobe.habits: there is no habit 'longst'; known: " in done.line
+
+
+def test_a_task_without_options_cannot_be_checked(cli: Cli) -> None:
+    yaml = YAML.replace("multiple_choice", "generate_until").replace("doc_to_choice: options\n", "")
+    path = own_task(cli, [{"id": "a", "q": "2 + 2", "answer": "four"}], yaml)
+    done = cli("tasks", "check", path)
+    assert (done.code, "task mine has no options" in done.line) == (2, True)
+    assert cli("tasks", "add", path).code == 0
+    assert "mine" not in {r["task"] for r in cli("tasks", "check", "-F", "json").rows}
 
 
 def test_groups_and_data_files_can_be_checked(cli: Cli) -> None:

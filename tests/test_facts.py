@@ -235,6 +235,14 @@ def test_worked_examples_are_not_asked() -> None:
         assert not any(subject.lower() in words(fact.subject) for fact in FACTS.values())
 
 
+def test_wrong_candidates_of_worked_examples_are_answers_of_one_relation() -> None:
+    relations = ["capital", "kind", "author", "symbol"]
+    for sample, relation in zip(load_definition("facts").samples, relations, strict=True):
+        there = {fact.answer for fact in facts.table()[relation]}
+        assert set(sample["choices"]) - there <= {sample["answer"]}
+        assert len(set(sample["choices"])) == 10
+
+
 # What can be guessed without knowing anything.
 
 

@@ -476,7 +476,7 @@ def starts(said: list[str]) -> list[str]:
 def test_every_mistake_of_a_file_is_found_at_once(tmp_path: Path) -> None:
     text = """\
 task: two words
-output_type: generate_until
+output_type: perplexity
 doc_to_text: 7
 doc_to_choice: "{{ options"
 doc_to_target: !function a.b

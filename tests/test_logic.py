@@ -188,6 +188,8 @@ def test_worked_examples_are_not_asked() -> None:
     assert len(samples) == 3
     for sample in samples:
         assert not any(part in asked for part in sample["context"].split(". "))
+        lengths = sorted(len(each) for each in sample["choices"])
+        assert lengths[-1] <= 1.4 * lengths[0]
 
 
 # What can be guessed without reading the passage.

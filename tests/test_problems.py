@@ -103,8 +103,9 @@ def numbers_in(question: str, source: Mapping[str, Any], language: str) -> dict[
 
 def asked(name: str, kind: str, seed: int) -> tuple[Mapping[str, Any], Any]:
     template = next(each for each in templates if each.id == name)
-    stream = questions.stream(draw.Draw(f"test/{seed}/{name}"), template, kind)
-    return SOURCES[name], next(stream)
+    chance = draw.Draw(f"test/{seed}/{name}")
+    below = chance.whole(0, questions.WRONG)
+    return SOURCES[name], next(questions.stream(chance, template, kind, iter([below])))
 
 
 def options(question: Any, language: str) -> tuple[str, list[str]]:

@@ -130,7 +130,7 @@ MISTAKES = {
     "no choice": (without("doc_to_choice"), r"doc_to_choice: the key is missing"),
     "no target": (without("doc_to_target"), r"doc_to_target: the key is missing"),
     "name": (GOOD.replace("colours\n", "two words\n"), r"line 1, task: 'two words' is no name"),
-    "output type": (GOOD.replace("multiple_choice", "generate_until"), r"line 2, output_type"),
+    "output type": (GOOD.replace("multiple_choice", "perplexity"), r"line 2, output_type"),
     "text type": (GOOD.replace('"Q: {{question}}\\nA:"', "7"), r"line 3, doc_to_text: .*not 7"),
     "choice type": (GOOD.replace("[red, green]", "3"), r"line 4, doc_to_choice: must be a text"),
     "bare yes": (GOOD.replace("[red, green]", "[yes, no]"), r"line 4, doc_to_choice: .*not True"),

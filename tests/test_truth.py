@@ -188,6 +188,8 @@ def test_worked_examples_are_not_asked() -> None:
         assert sample["answer"].endswith(".")
         asked = words(sample["question"])
         assert max(overlap(asked, words(it.question)) for it in ENTRIES.values()) < 0.6
+        assert len(sample["choices"]) == 5
+        assert all(each.endswith(".") for each in sample["choices"])
 
 
 # What can be guessed without knowing anything.

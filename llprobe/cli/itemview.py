@@ -6,6 +6,7 @@ This module knows how a question is shown. The tokens come from a worker.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -96,15 +97,20 @@ def as_text(view: ItemView) -> str:
         _heading(title),
         _before(questions) + item.prompt,
         _heading(_OPTIONS[questions.answer == "generate"]),
-        *(_option(item, index) for index in range(len(item.choices))),
+        *(_option(item, index) for index in _compared(questions, item)),
     ]
     return "\n".join([*parts, *_token_lines(view)]) + "\n"
 
 
 _OPTIONS = (
     "options, as they follow the prompt (* best, + true)",
-    "texts that the answer is compared with (+ true)",
+    "texts that the answer is compared with: one is enough",
 )
+
+
+def _compared(questions: Questions, item: Item) -> Sequence[int]:
+    """Return the options that count: a written answer is compared with the true ones only."""
+    return item.correct if questions.answer == "generate" else range(len(item.choices))
 
 
 def _before(questions: Questions) -> str:

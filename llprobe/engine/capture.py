@@ -23,7 +23,7 @@ import numpy.typing as npt
 from llprobe.engine import ggml
 from llprobe.errors import ModelNotSupported, RunError
 
-__all__ = ["Capture", "NodeCallback", "Recorder", "block_inputs"]
+__all__ = ["Capture", "NodeCallback", "Recorder", "block_inputs", "check_stream", "layer_node"]
 
 _BLOCK = re.compile(rb"l_out-(\d+)$")
 # What llama.cpp calls the first block's input, the latest in the graph first.
@@ -93,12 +93,13 @@ def block_inputs(nodes: Sequence[Any], n_layers: int, n_embd: int) -> bytes:
     for block in range(n_layers):
         if block not in seen:
             raise ModelNotSupported(f"no tensor l_out-{block}: this architecture hides its blocks")
-        _check_shape(seen[block], n_embd)
+        check_stream(seen[block], n_embd)
     names = {node.contents.name for node in nodes}
     return next((name for name in _INPUT_NAMES if name in names), b"")
 
 
-def _check_shape(node: Any, n_embd: int) -> None:
+def check_stream(node: Any, n_embd: int) -> None:
+    """Refuse a node that does not hold one float32 state (n_embd,) a row, row after row."""
     t = node.contents
     shape = tuple(t.ne)
     if shape[0] != n_embd or shape[2:] != (1, 1) or t.type != ggml.F32 or t.nb[1] != n_embd * 4:
@@ -106,6 +107,13 @@ def _check_shape(node: Any, n_embd: int) -> None:
             f"{t.name.decode()} has shape {shape}, not ({n_embd}, rows): "
             "this architecture keeps no plain residual stream"
         )
+
+
+def layer_node(layer: int, input_name: bytes) -> bytes:
+    """Return the name of the node that holds a layer; 0 is the first block's `input_name`."""
+    if layer == 0 and not input_name:
+        raise ModelNotSupported("this architecture does not name its first block's input")
+    return b"l_out-%d" % (layer - 1) if layer else input_name
 
 
 class Capture:
@@ -127,7 +135,7 @@ class Capture:
         *,
         stop: bool = True,
     ) -> None:
-        self._index = {self._node_name(layer, input_name): i for i, layer in enumerate(layers)}
+        self._index = {layer_node(layer, input_name): i for i, layer in enumerate(layers)}
         self._last, self._stop = list(layers).index(max(layers)), stop
         self._n_embd, self._n_ubatch = n_embd, n_ubatch
         self._spans: list[tuple[int, npt.NDArray[np.intp]]] = []
@@ -136,12 +144,6 @@ class Capture:
         self._scratch = np.empty((n_ubatch, n_embd), np.float32)
         self.states: FloatArray = np.empty((0, 0, n_embd), np.float32)
         self.seconds = 0.0
-
-    @staticmethod
-    def _node_name(layer: int, input_name: bytes) -> bytes:
-        if layer == 0 and not input_name:
-            raise ModelNotSupported("this architecture does not name its first block's input")
-        return b"l_out-%d" % (layer - 1) if layer else input_name
 
     def begin(self, flagged: npt.NDArray[np.bool_]) -> None:
         """Prepare for one decode of ``len(flagged)`` tokens, of which the flagged are wanted."""

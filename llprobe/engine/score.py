@@ -18,15 +18,15 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.engine.capture import Capture
+from llprobe.ablation import NONE, Ablation
+from llprobe.engine.ablate import check_ablation, open_capture
 from llprobe.engine.lens import normed_layers, target_log_probs
 from llprobe.engine.probe import Probe
 from llprobe.engine.session import Context
-from llprobe.engine.trie import Limits, Packing, TokenItem, Trie, build_trie, pack, slices
-from llprobe.errors import TaskError
-from llprobe.task import Item, Skipped
+from llprobe.engine.tokens import TokenizedTask
+from llprobe.engine.trie import Limits, Packing, Trie, build_trie, pack, slices
 
-__all__ = ["ItemScore", "Scorer", "TokenizedTask", "tokenize_items"]
+__all__ = ["ItemScore", "Scorer"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,66 +38,6 @@ class ItemScore:
     index: int
     n_tokens: tuple[int, ...]
     logprob: dict[str, FloatArray]
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizedTask:
-    """A task in tokens: the items that fit, their indices in the task, and those that do not."""
-
-    items: tuple[TokenItem, ...]
-    indices: tuple[int, ...]
-    skipped: tuple[Skipped, ...]
-
-    @property
-    def longest(self) -> int:
-        """Length of the longest sequence."""
-        return max((len(s) for item in self.items for s in item.sequences), default=0)
-
-
-def tokenize_items(probe: Probe, preamble: str, items: Sequence[Item]) -> TokenizedTask:
-    """Tokenise prompt and option jointly; leave out, by name, what the context cannot hold.
-
-    Where an option's tokens merge with the prompt's last ones, scoring starts at the first
-    token that differs, for all options of the item alike. Raises TaskError where an option adds
-    no token of its own.
-    """
-    limit = min(probe.settings.n_ctx or probe.model.n_ctx_train, probe.model.n_ctx_train)
-    kept: list[TokenItem] = []
-    indices: list[int] = []
-    skipped: list[Skipped] = []
-    for index, item in enumerate(items):
-        tokens = _tokenize(probe, preamble, item)
-        longest = max(len(s) for s in tokens.sequences)
-        if longest > limit:
-            reason = f"needs {longest} tokens of context, {limit} are there"
-            skipped.append(Skipped(item.id, reason))
-            continue
-        kept.append(tokens)
-        indices.append(index)
-    return TokenizedTask(tuple(kept), tuple(indices), tuple(skipped))
-
-
-def _tokenize(probe: Probe, preamble: str, item: Item) -> TokenItem:
-    model, text = probe.model, preamble + item.prompt
-    prompt = [*model.bos, *model.tokenize(text)]
-    sequences = [(*model.bos, *model.tokenize(text + choice)) for choice in item.choices]
-    start = min(_agree(prompt, sequence) for sequence in sequences)
-    if start < 1:
-        raise TaskError(f"item {item.id}: no token stands before the options; write a prompt")
-    for choice, sequence in zip(item.choices, sequences, strict=True):
-        if len(sequence) <= start or list(sequence) == prompt:
-            raise TaskError(f"item {item.id}: the choice {choice!r} adds no token to the prompt")
-    if probe.settings.skip_shared:
-        shortest = min(len(sequence) for sequence in sequences)
-        start = max(start, min(_agree(min(sequences), max(sequences)), shortest - 1))
-    return TokenItem(tuple(sequences), start)
-
-
-def _agree(a: Sequence[int], b: Sequence[int]) -> int:
-    n = min(len(a), len(b))
-    if tuple(a[:n]) == tuple(b[:n]):
-        return n
-    return next(i for i in range(n) if a[i] != b[i])
 
 
 @dataclass(slots=True)
@@ -119,13 +59,21 @@ class Phases:
 class Scorer:
     """Scores one tokenised task on a probe, group by group; a context manager.
 
-    `layers` are the layers to score, numbered 1..n (0 = the first block's input). `packing` is
-    what is computed together; `phases` says where the time went.
+    `layers` are the layers to score, numbered 1..n (0 = the first block's input). `ablation` is
+    what is left out of the model, also while the shared prefix is decoded; ModelNotSupported is
+    raised where this model cannot be run so. `packing` is what is computed together; `phases`
+    says where the time went.
     """
 
     def __init__(
-        self, probe: Probe, task: TokenizedTask, layers: Sequence[int], lenses: Sequence[str]
+        self,
+        probe: Probe,
+        task: TokenizedTask,
+        layers: Sequence[int],
+        lenses: Sequence[str],
+        ablation: Ablation = NONE,
     ) -> None:
+        check_ablation(probe, ablation)
         self._stack = ExitStack()
         self.probe, self.task, self.layers = probe, task, tuple(layers)
         n_layers = probe.model.n_layers
@@ -139,9 +87,7 @@ class Scorer:
         self._context = self._stack.enter_context(
             Context(probe.model, n_ctx, leaves + 1, probe.max_rows)
         )
-        self._capture = Capture(
-            self.layers, probe.model.n_embd, self._context.n_ubatch, probe.input_name
-        )
+        self._capture = open_capture(probe, self._context, self.layers, ablation)
         self.phases = Phases()
         self._ready = False
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from llprobe.task.records import Item
 
-__all__ = ["Habit", "Habits", "habits"]
+__all__ = ["HABITS", "Habit", "Habits", "habits"]
 
 LEVEL = 0.01
 """How often a set of questions that gives nothing away has a habit that sticks out."""
@@ -87,6 +87,9 @@ _HABITS: dict[str, Callable[[Item, int], int]] = {
     "shortest": lambda item, index: -_length(item, index),
     "first": lambda _, index: -index,
 }
+
+HABITS = tuple(_HABITS)
+"""The names of the habits, in the order in which they are told."""
 
 
 def _interval(wins: np.ndarray[tuple[int], np.dtype[np.float64]], level: float) -> tuple[int, int]:

@@ -38,7 +38,3 @@ def requests_for(names: Iterable[str], wanted: TaskRequest) -> tuple[TaskRequest
 
 def _settings_of(name: str, data: str | None) -> set[str]:
     return set(load_definition(name).for_data(data).source.settings)
-
-
-def _those(wanted: TaskRequest, known: set[str]) -> tuple[tuple[str, str], ...]:
-    return tuple(setting for setting in wanted.settings if setting[0] in known)
