@@ -26,7 +26,7 @@ from llprobe.task import Questions, TaskRequest, load_questions
 
 __all__ = ["FEATURES", "Cell", "Exclusion", "Job", "Plan", "Sweep", "make_plan"]
 
-SCORING = 1
+SCORING = 2
 """Version of the scoring method: stored cells of another version are not continued."""
 
 

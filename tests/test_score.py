@@ -221,7 +221,7 @@ def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
 ) -> None:
     # A group's numbers may depend on what is packed with it, never on the groups before it.
     opened = probe(tiny(), n_batch=min(leaves + 1, 24), kv_f32=kv_f32, flash_attention=not kv_f32)
-    task = task_of(questions(7, 9))
+    task = task_of(questions(7, 14))
     with Scorer(opened, task, ALL, LENSES) as scorer:
         n_groups = len(scorer.packing.groups)
         whole = dict(scorer.groups())

@@ -217,7 +217,31 @@ def test_packing_respects_its_limits(task: list[TokenItem], bounds: Limits) -> N
             n_tokens = len(distinct_prefixes(task, members, skip))
             assert skip + n_tokens <= bounds.capacity
             assert leaves_of(task, members) <= bounds.leaves
-            assert n_tokens <= bounds.tokens or len(group.items) == 1
+    for group in packing.groups:
+        for upto in range(2, len(group.items) + 1):
+            before, item = group.items[: upto - 1], group.items[upto - 1]
+            n_before, n_own, n_all = (
+                len(distinct_prefixes(task, members_in(task, items), skip))
+                for items in (before, (item,), (*before, item))
+            )
+            assert n_all <= bounds.tokens or (bounds.share_prefix and n_all - n_before <= n_own / 2)
+
+
+def members_in(task: list[TokenItem], items: Sequence[int]) -> list[tuple[int, int]]:
+    return [(i, o) for i in items for o in range(len(task[i].sequences))]
+
+
+def test_questions_that_share_most_of_their_tokens_stay_together() -> None:
+    # the same prompt and wrong options with another true one, as in xMPS
+    shared = [(1, *range(10, 40), *range(50 + 30 * n, 80 + 30 * n)) for n in range(3)]
+    task = [
+        TokenItem(((1, *range(10, 40), *range(200 + n * 40, 230 + n * 40)), *shared), 31)
+        for n in range(4)
+    ]
+    together = pack(task, Limits(64, 400, 100)).groups
+    assert [group.items for group in together] == [(0, 1, 2, 3)]
+    full = pack(task, Limits(64, 200, 100)).groups
+    assert [group.items for group in full] == [(0, 1), (2, 3)]
 
 
 @settings(max_examples=60)

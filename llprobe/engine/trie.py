@@ -10,7 +10,8 @@ This module is pure: integers in, arrays out. It does not know llama.cpp, models
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,7 +38,8 @@ class TokenItem:
 class Limits:
     """What one pass through the model may hold.
 
-    `tokens`: distinct tokens of a group, a soft limit that a single question may exceed;
+    `tokens`: distinct tokens of a group, a soft limit that a single question may exceed, and
+    questions that share most of theirs;
     `capacity`: tokens that fit the cache, the prefix included, a hard one;
     `leaves`: sequences; `share_prefix`: whether the questions' common prefix is computed once.
     """
@@ -129,40 +131,74 @@ def _split(
     yield tuple((index, o) for o in current)
 
 
+class _Open:
+    """The group that is being filled: its items, and the paths that it decodes, sorted."""
+
+    def __init__(self) -> None:
+        self.items: list[int] = []
+        self.paths: list[tuple[int, ...]] = []
+        self.nodes = 0
+
+    def more(self, paths: Sequence[tuple[int, ...]]) -> int:
+        """Distinct tokens that these sorted paths add to the group's own."""
+        added = 0
+        before: tuple[int, ...] = ()
+        for path in paths:
+            added += len(path) - max(self._shared(path), _common(path, before))
+            before = path
+        return added
+
+    def _shared(self, path: tuple[int, ...]) -> int:
+        at = bisect_left(self.paths, path)
+        return max((_common(path, near) for near in self.paths[max(at - 1, 0) : at + 1]), default=0)
+
+    def n_leaves(self, paths: Iterable[tuple[int, ...]]) -> int:
+        """Leaves of the group together with these paths, or a few more."""
+        return len({*self.paths, *paths})
+
+    def take(self, item: int, paths: Iterable[tuple[int, ...]], nodes: int) -> None:
+        """Add an item."""
+        self.items.append(item)
+        self.paths = sorted({*self.paths, *paths})
+        self.nodes += nodes
+
+
 def pack(items: Sequence[TokenItem], limits: Limits) -> Packing:
     """Pack questions, in their order, into groups that fit `limits`.
 
-    A question that fits no pass together with its other options gets several; one whose longest
-    option exceeds the capacity must have been left out before.
+    A question that shares at least half of its tokens with those before it joins them beyond the
+    soft limit. One that fits no pass together with its other options gets several; one whose
+    longest option exceeds the capacity must have been left out before.
     """
     prefix = _shared_prefix(items) if limits.share_prefix else ()
     skip = len(prefix)
     limits = replace(limits, capacity=limits.capacity - skip)
     groups: list[Group] = []
-    open_items: list[int] = []
-    used = leaves = 0
-
-    def flush() -> None:
-        if open_items:
-            whole = tuple((i, o) for i in open_items for o in range(len(items[i].sequences)))
-            groups.append(Group(tuple(open_items), (whole,)))
-            open_items.clear()
-
+    group = _Open()
     for index, item in enumerate(items):
-        options = range(len(item.sequences))
-        size = _nodes(item, options, skip)
-        n_leaves = len({s[:-1] for s in item.sequences})
-        soft = min(limits.tokens, limits.capacity)
-        if open_items and (used + size > soft or leaves + n_leaves > limits.leaves):
-            flush()
-            used = leaves = 0
-        if size > limits.capacity or n_leaves > limits.leaves:
+        paths = sorted({s[skip:-1] for s in item.sequences})
+        size = _Open().more(paths)
+        added = group.more(paths) if limits.share_prefix else size
+        mostly_new = added * 2 > size
+        if group.items and (
+            (mostly_new and group.nodes + added > limits.tokens)
+            or group.nodes + added > limits.capacity
+            or group.n_leaves(paths) > limits.leaves
+        ):
+            groups.append(_closed(group, items))
+            group, added = _Open(), size
+        if size > limits.capacity or len(paths) > limits.leaves:
             groups.append(Group((index,), tuple(_split(item, index, skip, limits))))
-            continue
-        open_items.append(index)
-        used, leaves = used + size, leaves + n_leaves
-    flush()
+        else:
+            group.take(index, paths, added)
+    if group.items:
+        groups.append(_closed(group, items))
     return Packing(prefix, tuple(groups))
+
+
+def _closed(group: _Open, items: Sequence[TokenItem]) -> Group:
+    whole = tuple((i, o) for i in group.items for o in range(len(items[i].sequences)))
+    return Group(tuple(group.items), (whole,))
 
 
 class _Builder:
