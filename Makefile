@@ -19,7 +19,7 @@ ifdef LLAMA_WHEELS
   LLAMA_PIP := --prefer-binary --only-binary llama-cpp-python --extra-index-url $(LLAMA_WHEELS)
 endif
 
-.PHONY: help demo test check format lint types imports parity bench clean
+.PHONY: help demo test check format lint types imports parity bench torture fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +28,8 @@ help:
 	@echo "make check    format, lint, types, import contracts, tests: what CI asks for"
 	@echo "make parity   compare with an independent implementation's numbers (../shared/golden)"
 	@echo "make bench    measure speed and memory, and append to docs/performance.md"
+	@echo "make torture  kill, fill, lock and interrupt a sweep 100 times; nothing may be lost"
+	@echo "make fuzz     give 5,000 damaged model files to llprobe"
 	@echo "make clean    remove .venv and caches; stored runs and models stay"
 
 $(BIN)/python:
@@ -89,6 +91,12 @@ parity: $(VENV)/.dev
 bench: $(VENV)/.bench
 	@$(BIN)/llprobe models pull smollm2-135m
 	@$(BIN)/python tests/bench/main.py
+
+torture: $(VENV)/.dev
+	@$(BIN)/python tests/torture.py
+
+fuzz: $(VENV)/.dev
+	@$(BIN)/python tests/fuzz.py --count 5000 --seed 1
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.estimate import Counts, Rates
 from llprobe.model import ModelInfo
 from llprobe.plan import Job
 from llprobe.settings import EngineSettings
 from llprobe.task import Questions, Skipped
 
 __all__ = [
+    "Calibrated",
     "CheckRequest",
     "Checked",
     "Event",
@@ -25,11 +27,14 @@ __all__ = [
     "ItemAnswer",
     "ItemResult",
     "ItemTokens",
+    "JobCounted",
     "JobDone",
+    "JobOpened",
     "JobStarted",
     "LensGrid",
     "LensRequest",
     "ModelLoaded",
+    "PlanRequest",
     "QuantizeRequest",
     "QuantizeStep",
     "Quantized",
@@ -37,6 +42,7 @@ __all__ = [
     "ScoreRequest",
     "Tokens",
     "TokensRequest",
+    "Waiting",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -91,7 +97,16 @@ class TokensRequest:
     questions: Questions
 
 
-Request = ScoreRequest | LensRequest | QuantizeRequest | CheckRequest | TokensRequest
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """Count what jobs would take; with `calibrate` say how fast this machine is, too."""
+
+    model: ModelInfo
+    jobs: tuple[Job, ...]
+    calibrate: bool
+
+
+Request = PlanRequest | ScoreRequest | LensRequest | QuantizeRequest | CheckRequest | TokensRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +115,38 @@ class ModelLoaded:
 
     record: dict[str, str]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """How fast this machine runs a model, by a short trial."""
+
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounted:
+    """What a job would take: work, groups, context in tokens, and the items that do not fit."""
+
+    cells: tuple[str, ...]
+    counts: Counts
+    n_groups: int
+    n_ctx: int
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobOpened:
+    """The worker turns to a job: what goes wrong from here on concerns its cells."""
+
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """All that is left is being computed by another process, which `holder` names."""
+
+    holder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +267,16 @@ class Failed:
     message: str
     exit_code: int
     log: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
+    """The cells that failed with it, which the runner knows."""
 
 
 Event = (
     ModelLoaded
+    | Calibrated
+    | JobCounted
+    | JobOpened
+    | Waiting
     | JobStarted
     | GroupScored
     | JobDone

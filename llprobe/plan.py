@@ -141,7 +141,7 @@ def make_plan(sweep: Sweep, name: str = "", spec: str = "") -> Plan:
     settings = replace(
         sweep.settings, n_threads=sweep.settings.n_threads or performance_cores(), force=False
     )
-    asked = [(request, load_questions(request)) for request in _requests(sweep)]
+    asked = list(_asked(sweep))
     laid = (
         _cell(model, questions, request, lens, layers, settings, ablation)
         for model in {model.fingerprint: model for model in sweep.models}.values()
@@ -171,11 +171,18 @@ def _ablations(sweep: Sweep, model: ModelInfo) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _requests(sweep: Sweep) -> Iterator[TaskRequest]:
+def _asked(sweep: Sweep) -> Iterator[tuple[TaskRequest, Questions]]:
     for request in sweep.tasks:
-        yield request
-        if sweep.pmi:
-            yield replace(request, prior=True)
+        questions = load_questions(request)
+        if questions.answer == "generate" and set(sweep.ablations) != {"none"}:
+            raise UsageError(
+                f"{questions.task}: answers are written by whole models only; leave out --ablate, "
+                "or --answer generate"
+            )
+        yield request, questions
+        if sweep.pmi and questions.answer != "generate":
+            prior = replace(request, prior=True)
+            yield prior, load_questions(prior)
 
 
 def _views(

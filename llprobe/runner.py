@@ -1,217 +1,178 @@
-"""Runs requests in child processes: start, listen, store, stop, and say how a child died.
+"""Computes what of a plan is not stored yet, model by model, each in a child process.
 
-The parent never loads a model: a crash of llama.cpp ends a child, not the command or its
-interface. `run` is what every front end consumes; each event is stored before it is passed on.
-This module knows processes and the order of things. It does not know scores or screens.
+`run` is what every front end consumes; each event is stored before it is passed on. Several
+processes may run the same plan: each takes the cells that no other has. A child that dies takes
+only the job at hand with it. This module knows the order of things. It does not know how a child
+is started, what scores mean, or screens.
 """
 
 from __future__ import annotations
 
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from typing import IO, TypeVar
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from llprobe import errors
-from llprobe.errors import LlprobeError, RunError
+from llprobe.children import STALLED, Cancel, ask, call, raise_failure
 from llprobe.events import (
     Event,
     Failed,
     GroupScored,
     JobDone,
+    JobOpened,
     JobStarted,
     ModelLoaded,
-    Request,
     ScoreRequest,
+    Waiting,
 )
 from llprobe.model import ModelInfo
 from llprobe.plan import Job, Plan
 from llprobe.store import Store
+from llprobe.store.leases import Owner
 
 __all__ = ["Cancel", "ask", "call", "raise_failure", "run"]
 
-
-Answer = TypeVar("Answer")
-
-
-class Cancel:
-    """Asks a running child to stop: once = finish the group at hand, twice = stop now.
-
-    Safe to call from a signal handler or another thread.
-    """
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self._child: subprocess.Popen[bytes] | None = None
-        self._pipe: Connection | None = None
-
-    def attach(self, child: subprocess.Popen[bytes], pipe: Connection) -> None:
-        """Name the child that is to be stopped; one that was asked for before is told at once."""
-        self._child, self._pipe = child, pipe
-        if self.requests:
-            self._tell()
-
-    def request(self) -> None:
-        """Ask to stop; the second time, kill."""
-        self.requests += 1
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._child is None or self._pipe is None:
-            return
-        if self.requests > 1:
-            self._child.kill()
-            return
-        with suppress(OSError):  # it has ended by itself
-            self._pipe.send("stop")
-
-
-def call(request: Request, cancel: Cancel | None = None) -> Iterator[Event]:
-    """Carry `request` out in a child process and yield its events; the last may be a `Failed`."""
-    cancel = cancel or Cancel()
-    ours, theirs = Pipe()
-    with tempfile.TemporaryFile() as noise, ours:
-        with theirs:
-            child = _start(theirs.fileno(), noise)
-        try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # how it died is said below
-                ours.send(request)
-                # not before: a word to stop must not fall into the middle of the request
-                cancel.attach(child, ours)
-                yield from _listen(ours)
-        finally:
-            ours.close()
-            code = _end(child)
-        if code != 0 and not cancel.requests:
-            yield _death(code, noise)
-
-
-def ask(request: Request, kind: type[Answer]) -> Answer:
-    """Carry `request` out and return its one event of that kind; raise what the worker reports.
-
-    KeyboardInterrupt where the worker was stopped before.
-    """
-    for event in call(request):
-        if isinstance(event, Failed):
-            raise_failure(event)
-        if isinstance(event, kind):
-            return event
-    raise KeyboardInterrupt
-
-
-def _start(fd: int, noise: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a worker on `fd`, in a process group of its own so that Ctrl-C reaches only us."""
-    # without this, ggml starts a debugger when it aborts
-    env = os.environ | {"GGML_NO_BACKTRACE": "1"}
-    command = [sys.executable, "-m", "llprobe.worker", str(fd)]
-    return subprocess.Popen(
-        command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=noise, stderr=noise,
-        env=env, process_group=0,
-    )  # fmt: skip
-
-
-def _listen(pipe: Connection) -> Iterator[Event]:
-    while True:
-        try:
-            event: Event = pipe.recv()
-        except (EOFError, OSError):
-            return  # closed, perhaps in the middle of an event
-        except (pickle.UnpicklingError, AttributeError, ImportError, IndexError) as error:
-            yield Failed("RunError", f"the worker sent what is no event: {error}", 1)
-            return
-        yield event
-
-
-def _end(child: subprocess.Popen[bytes]) -> int:
-    """Wait for a child whose pipe is closed; one that does not end is killed."""
-    try:
-        return child.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
-
-
-def _death(code: int, noise: IO[bytes]) -> Failed:
-    """Describe a child that ended without saying why."""
-    noise.seek(0)
-    log = tuple(line for line in noise.read().decode(errors="replace").splitlines() if line)[-8:]
-    if code >= 0:
-        return Failed(
-            "RunError", f"the worker ended with exit code {code}: {' | '.join(log)}", 1, log
-        )
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    hint = {
-        "SIGKILL": "killed, perhaps for memory: try a smaller quant, -b or --buffer-mb",
-        "SIGABRT": "llama.cpp gave up: see its last lines",
-        "SIGSEGV": "llama.cpp crashed: see its last lines, and try -ngl 0",
-        "SIGILL": "llama.cpp was built for another processor: reinstall llama-cpp-python",
-    }.get(name, "it was ended from outside")
-    said = f" ({' | '.join(log[-2:])})" if log else ""
-    return Failed("RunError", f"the worker died of {name}: {hint}{said}", 1, log)
-
-
-def raise_failure(failed: Failed) -> None:
-    """Raise, in this process, the error that a worker reported."""
-    kind = getattr(errors, failed.kind, RunError)
-    error: LlprobeError = RunError(failed.message)
-    if issubclass(kind, LlprobeError) and kind is not errors.UnknownName:
-        error = kind(failed.message)
-    raise error
+_ENDS = {"pause": "paused", "cancel": "cancelled"}
+_WAIT = 1.0
 
 
 def run(
-    plan: Plan, store: Store, command: str, cancel: Cancel | None = None, *, fresh: bool = False
+    plan: Plan,
+    store: Store,
+    command: str,
+    cancel: Cancel | None = None,
+    *,
+    fresh: bool = False,
+    only: Collection[str] | None = None,
+    stalled: float = STALLED,
 ) -> Iterator[Event]:
     """Compute what of `plan` is not stored yet; store each event, then yield it.
 
-    A model that fails is stored as failed and the next one is tried. Ends when all is done, or
-    after `cancel`; the run's status says which.
+    `only` names the cells to compute, all by default. A job that fails is stored as failed and
+    the next one is tried. Ends when all is done, after `cancel`, or when the run is asked to pause
+    or cancel; its status says which.
     """
-    cancel = cancel or Cancel()
+    work = _Run(plan, store, cancel or Cancel(), only, stalled)
     store.begin(plan, command, fresh=fresh)
     status = "stopped"
-    failed = False
     try:
-        for model, jobs in plan.jobs():
-            todo = [job for job in jobs if not all(store.is_done(cell.id) for cell in job.cells)]
-            for event in _run_model(model, todo, store, cancel) if todo else ():
-                failed = failed or isinstance(event, Failed)
-                yield event
-            if cancel.requests:
-                return
-        status = "failed" if failed else "done"
+        with store.working(plan.id) as owner:
+            yield from work.rounds(owner)
+        status = work.status
     finally:
         store.end(plan.id, status)
 
 
-def _run_model(
-    model: ModelInfo, jobs: Sequence[Job], store: Store, cancel: Cancel
-) -> Iterator[Event]:
-    cells = [cell.id for job in jobs for cell in job.cells]
-    done = {cell: store.done_groups(cell) for cell in cells}
-    for event in call(ScoreRequest(model, tuple(jobs), done), cancel):
-        _keep(event, cells, store)
-        yield event
+class _Run:
+    """One process's part in a run."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        cancel: Cancel,
+        only: Collection[str] | None,
+        stalled: float,
+    ) -> None:
+        self._plan, self._store, self._cancel = plan, store, cancel
+        self._only, self._stalled = only, stalled
+        self._failed: set[str] = set()
+        self._wanted = ""
+
+    @property
+    def status(self) -> str:
+        """How the run ended."""
+        if self._cancel.requests:
+            return _ENDS.get(self._wanted, "stopped")
+        return "failed" if self._failed else "done"
+
+    def rounds(self, owner: Owner) -> Iterator[Event]:
+        """Go over the models until nothing is left that this process could do."""
+        told: set[int] = set()
+        while not self._cancel.requests:
+            left = progress = False
+            for model, jobs in self._plan.jobs():
+                todo = self._todo(jobs)
+                mine = [job for job in todo if self._store.claim(owner, _ids(job))]
+                left = left or len(mine) < len(todo)
+                if mine:
+                    progress = True
+                    yield from self._child(owner, model, mine)
+                    self._store.release(owner, [id_ for job in mine for id_ in _ids(job)])
+                    left = left or bool(self._todo(mine))
+                if self._cancel.requests:
+                    return
+            if not left:
+                return
+            if not progress:
+                yield from self._wait(owner, told)
+
+    def _todo(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs that are not done, not failed in this run, and wanted."""
+        return [
+            job
+            for job in jobs
+            if not self._failed & set(_ids(job))
+            and (self._only is None or set(self._only) & set(_ids(job)))
+            and not all(self._store.is_done(id_) for id_ in _ids(job))
+        ]
+
+    def _wait(self, owner: Owner, told: set[int]) -> Iterator[Event]:
+        """Wait for what other processes compute; say once for whom."""
+        cells = [cell.id for cell in self._plan.cells]
+        for holder in self._store.holders(cells):
+            if holder.pid not in told:
+                told.add(holder.pid)
+                yield Waiting(str(holder))
+        self._tick(owner)
+        time.sleep(_WAIT)
+
+    def _child(self, owner: Owner, model: ModelInfo, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Run jobs of one model in a child; where it dies, the job at hand has failed."""
+        cells = [id_ for job in jobs for id_ in _ids(job)]
+        done = {cell: self._store.done_groups(cell) for cell in cells}
+        at_hand: Sequence[str] = ()
+        loaded = False
+        request = ScoreRequest(model, tuple(jobs), done)
+        for event in call(request, self._cancel, lambda: self._tick(owner), self._stalled):
+            match event:
+                case ModelLoaded():
+                    loaded = True
+                case JobOpened(cells=opened):
+                    at_hand = opened
+                case Failed():
+                    hit = tuple(at_hand) if loaded and at_hand else tuple(cells)
+                    self._failed.update(hit)
+                    event = replace(event, cells=hit)  # noqa: PLW2901 - the same, with its cells
+                case _:
+                    pass
+            self._keep(event, cells)
+            yield event
+
+    def _tick(self, owner: Owner) -> None:
+        """Give a sign of life, and stop where the run is asked to pause or cancel."""
+        wanted = self._store.pulse(owner, self._plan.id)
+        if wanted and not self._cancel.requests:
+            self._wanted = wanted
+            self._cancel.request()
+
+    def _keep(self, event: Event, cells: Sequence[str]) -> None:
+        store = self._store
+        match event:
+            case ModelLoaded(record=record):
+                store.record_model(cells, record)
+            case JobStarted():
+                store.start_job(event)
+            case GroupScored():
+                store.add_group(event)
+            case JobDone(cells=finished, phases=phases):
+                store.finish_cells(finished, phases)
+            case Failed(cells=hit, message=message):
+                store.fail_cells(hit, message)
+            case JobOpened():
+                pass
+            case _:
+                raise TypeError(f"a score request does not yield {type(event).__name__}")
 
 
-def _keep(event: Event, cells: Sequence[str], store: Store) -> None:
-    match event:
-        case ModelLoaded(record=record):
-            store.record_model(cells, record)
-        case JobStarted():
-            store.start_job(event)
-        case GroupScored():
-            store.add_group(event)
-        case JobDone(cells=finished, phases=phases):
-            store.finish_cells(finished, phases)
-        case Failed(message=message):
-            store.fail_cells(cells, message)
-        case _:
-            raise TypeError(f"a score request does not yield {type(event).__name__}")
+def _ids(job: Job) -> list[str]:
+    return [cell.id for cell in job.cells]

@@ -16,16 +16,20 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from llprobe.ablation import parse_ablation
 from llprobe.engine import native
+from llprobe.engine.calibrate import calibrate
 from llprobe.engine.check import compare_modes
 from llprobe.engine.grid import look
+from llprobe.engine.packed import count_prompts, count_task, pack_prompts, pack_task
 from llprobe.engine.probe import Probe
 from llprobe.engine.quantize import quantize
 from llprobe.engine.score import ItemScore, Scorer
 from llprobe.engine.tokens import tokenize_items, tokenize_prompts
-from llprobe.engine.write import Writer, prompt_tokens
+from llprobe.engine.write import PromptTokens, Writer, prompt_tokens
 from llprobe.errors import LlprobeError
 from llprobe.events import (
+    Calibrated,
     Checked,
     CheckRequest,
     Event,
@@ -34,11 +38,14 @@ from llprobe.events import (
     ItemAnswer,
     ItemResult,
     ItemTokens,
+    JobCounted,
     JobDone,
+    JobOpened,
     JobStarted,
     LensGrid,
     LensRequest,
     ModelLoaded,
+    PlanRequest,
     Quantized,
     QuantizeRequest,
     QuantizeStep,
@@ -49,6 +56,7 @@ from llprobe.events import (
 )
 from llprobe.machine import peak_memory
 from llprobe.plan import Job
+from llprobe.task import Questions, Skipped
 
 __all__ = ["carry_out", "main"]
 
@@ -58,6 +66,8 @@ def carry_out(request: Request) -> Iterator[Event]:
     match request:
         case ScoreRequest():
             return _score(request)
+        case PlanRequest():
+            return _count(request)
         case LensRequest():
             return _look(request)
         case QuantizeRequest():
@@ -66,6 +76,44 @@ def carry_out(request: Request) -> Iterator[Event]:
             return _check(request)
         case TokensRequest():
             return _tokens(request)
+
+
+def _count(request: PlanRequest) -> Iterator[Event]:
+    started = time.perf_counter()
+    settings = request.jobs[0].first.settings
+    with Probe(request.model, settings) as probe:
+        loaded = time.perf_counter() - started
+        if request.calibrate:
+            yield Calibrated(calibrate(probe, loaded))
+        for job in request.jobs:
+            yield _counted(probe, job)
+
+
+def _counted(probe: Probe, job: Job) -> JobCounted:
+    questions, cells = job.first.questions, tuple(cell.id for cell in job.cells)
+    if questions.answer == "generate":
+        prompts, skipped = _prompts(probe, questions)
+        packed = pack_prompts(
+            prompts.prompts,
+            probe.settings,
+            probe.max_rows,
+            probe.model.n_ctx_train,
+            questions.max_tokens,
+        )
+        counts = count_prompts(prompts.prompts, packed, questions.max_tokens)
+        return JobCounted(cells, counts, len(packed.groups), packed.n_ctx, skipped)
+    task = tokenize_items(probe, questions.preamble, questions.items, questions.turns)
+    whole = pack_task(task, probe.settings, probe.max_rows)
+    n_groups, counts = len(whole.packing.groups), count_task(task.items, whole.packing)
+    return JobCounted(cells, counts, n_groups, whole.n_ctx, task.skipped)
+
+
+def _prompts(probe: Probe, questions: Questions) -> tuple[PromptTokens, tuple[Skipped, ...]]:
+    items, limit = questions.items, probe.model.n_ctx_train
+    sequences = tokenize_prompts(probe, questions.preamble, items, questions.turns)
+    ids = [item.id for item in items]
+    limit = min(probe.settings.n_ctx or limit, limit)
+    return prompt_tokens(sequences, range(len(items)), ids, questions.max_tokens, limit)
 
 
 def _look(request: LensRequest) -> Iterator[Event]:
@@ -112,6 +160,7 @@ def _score(request: ScoreRequest) -> Iterator[Event]:
         }
         yield ModelLoaded(record, time.perf_counter() - started)
         for job in request.jobs:
+            yield JobOpened(tuple(cell.id for cell in job.cells))
             writes = job.first.questions.answer == "generate"
             yield from (_write_job if writes else _score_job)(probe, job, request.done)
 
@@ -121,7 +170,9 @@ def _score_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Itera
     started = time.perf_counter()
     task = tokenize_items(probe, questions.preamble, questions.items, questions.turns)
     tokenized = time.perf_counter() - started
-    with Scorer(probe, task, job.first.layers, [cell.lens for cell in job.cells]) as scorer:
+    ablation = parse_ablation(job.first.ablation).resolve(probe.model.n_layers)
+    lenses = [cell.lens for cell in job.cells]
+    with Scorer(probe, task, job.first.layers, lenses, ablation) as scorer:
         groups = scorer.packing.groups
         yield JobStarted(ids, len(task.items), len(groups), scorer.n_tokens, task.skipped)
         finished = frozenset.intersection(*(done.get(id_, frozenset()) for id_ in ids))
@@ -130,22 +181,14 @@ def _score_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Itera
                 if index not in done.get(cell.id, frozenset()):
                     items = tuple(_result(score, cell.lens) for score in scores)
                     yield GroupScored(cell.id, index, items, scorer.phases.tokens)
-        phases = {"tokenize": tokenized, **scorer.phases.as_dict()}
+        phases = {"tokenize": tokenized, "lenses": len(job.cells), **scorer.phases.as_dict()}
         yield JobDone(ids, phases | {"peak_memory": float(peak_memory())})
 
 
 def _write_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Iterator[Event]:
     questions, cell = job.first.questions, job.first.id
     started = time.perf_counter()
-    items = questions.items
-    sequences = tokenize_prompts(probe, questions.preamble, items, questions.turns)
-    prompts, skipped = prompt_tokens(
-        sequences,
-        range(len(items)),
-        [item.id for item in items],
-        questions.max_tokens,
-        min(probe.settings.n_ctx or probe.model.n_ctx_train, probe.model.n_ctx_train),
-    )
+    prompts, skipped = _prompts(probe, questions)
     tokenized = time.perf_counter() - started
     with Writer(probe, prompts, questions.stop, questions.max_tokens) as writer:
         n_items = len(prompts.prompts)

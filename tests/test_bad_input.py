@@ -180,8 +180,8 @@ def test_a_model_that_does_not_fit_memory(cli: Cli, tmp_path: Path) -> None:
         file.truncate(end)
     done = cli.run(path, questions(cli))
     assert done.code == 1
-    assert "huge takes " in done.line
-    assert "choose a smaller quant, or --force to try" in done.line
+    assert "huge needs " in done.line
+    assert "choose a smaller quant, -b or --ctx, or --force to try" in done.line
 
 
 # --- tasks and their data ------------------------------------------------------------------------
@@ -196,17 +196,17 @@ def test_a_model_that_does_not_fit_memory(cli: Cli, tmp_path: Path) -> None:
         ),
         (("-t", "prompts"), "task prompts needs a data file: give it with --data FILE"),
         (("-t", "calculation", "--data", "q.jsonl"), "makes its own questions; leave out --data"),
-        (("-t", "calculation", "-L", "0"), "the limit is 0; ask at least 1 question"),
-        (("-t", "calculation", "-L", "-3"), "the limit is -3"),
-        (("-t", "calculation", "-f", "-1"), "the number of worked examples is -1"),
+        (("-t", "calculation", "-L", "0"), "limit: must be a whole number, 1 or more, not 0"),
+        (("-t", "calculation", "-L", "-3"), "limit: must be a whole number, 1 or more, not -3"),
+        (("-t", "calculation", "-f", "-1"), "shots: must be a whole number, 0 or more, or default, not -1"),
         (("-t", "calculation", "-f", "99"), "worked examples, not 99"),
-        (("-t", "calculation,calculation"), "the task calculation is given twice; give it once"),
-        (("-t", ","), "no task is named"),
+        (("-t", "calculation,calculation"), "tasks: calculation is given twice; give it once"),
+        (("-t", ","), "tasks: none is named"),
         (("-t", "missing.yaml"), "missing.yaml"),
-        (("-t", "calculation", "--lens", "norm,norm"), "the lens norm is given twice"),
-        (("-t", "calculation", "--lens", "tuned"), "no lens 'tuned'; known: norm, paper, raw"),
+        (("-t", "calculation", "--lens", "norm,norm"), "lenses: norm is given twice"),
+        (("-t", "calculation", "--lens", "tuned"), "no lens named 'tuned'; known: norm, paper, raw"),
         (("-t", "calculation", "--layers", "1-9"), "--layers 1-9: this model has layers 0 to 3"),
-        (("-t", "calculation", "--layers", "ten"), "write e.g. 1-30 or 10,20,-1"),
+        (("-t", "calculation", "--layers", "ten"), "layers: must be like 1-30, [10, 20, -1] or all"),
         (("-t", "calculation", "-b", "1"), "-b 1: a batch holds at least 2 tokens"),
         (("-t", "calculation", "-ub", "0"), "-ub 0: must be at least 1"),
         (("-t", "calculation", "--ctx", "3"), "--ctx 3: a context holds at least 8 tokens"),

@@ -68,7 +68,7 @@ TREE = dict(commands(typer.main.get_command(app_module.app)))
 
 
 def test_the_commands_are_those_that_are_promised() -> None:
-    top = {"run", "ls", "show", "export", "locate", "lens", "doctor", "models", "tasks"}
+    top = {"run", "ls", "show", "export", "locate", "lens", "doctor", "models", "tasks", "sweep"}
     assert {path[0] for path in TREE} == top
     assert {path[1] for path in TREE if path[0] == "models"} == {
         "ls", "pull", "inspect", "quantize", "rm",
@@ -132,9 +132,8 @@ def test_nothing_asked_is_answered_with_help(cli: Cli, words: tuple[str, ...]) -
         (("run", "-t", "prompts"), "Missing option '-m' / '--model'"),
         (("show", "--formt", "json"), "No such option: --formt"),
         (("show", "-F", "xml"), "'xml' is not one of 'table', 'json', 'jsonl', 'csv', 'md'"),
-        (("show", "--metric", "mc4"), "no metric named 'mc4'"),
         (("lens", "text", "-m", "x", "--top", "0"), "Invalid value for '--top'"),
-        (("run", "-m", "x", "-t", "prompts", "--seed", "pi"), "Invalid value for '--seed'"),
+        (("run", "-m", "x", "-t", "prompts", "-b", "pi"), "Invalid value for '-b' / '--batch'"),
         (("show", "-o", "."), "Invalid value for '-o' / '--output'"),
         (("show", "a", "b"), "Got unexpected extra argument"),
     ],
@@ -346,7 +345,7 @@ def test_runs_are_named_in_short(ready: Cli) -> None:
 def test_an_ambiguous_name_of_a_run_is_refused(ready: Cli, tmp_path: Path) -> None:
     copy = shutil.copy(ready.db, tmp_path / "copy.db")
     with sqlite3.connect(copy) as db:
-        db.execute("INSERT INTO runs SELECT substr(id, 1, 8) || 'z', '', '', '', '' FROM runs")
+        db.execute("INSERT INTO runs SELECT substr(id, 1, 8) || 'z', '', '', '', '', '', '', '' FROM runs")
         ((newest,),) = db.execute("SELECT id FROM runs ORDER BY updated DESC LIMIT 1")
     db.close()
     done = ready("show", newest[:8], "--db", copy)

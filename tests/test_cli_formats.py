@@ -186,7 +186,8 @@ def test_other_scores_are_shown_at_every_layer(
         (("--set", "colour=red"), "no setting of these tasks named 'colour'"),
         (("--set", "per_group=many"), "must be a whole number"),
         (("--x-all",), "no setting of these tasks named 'all'"),
-        (("--answer", "essay"), "cloze, letter, generate"),
+        (("--answer", "essay"), "no answer format named 'essay'"),
+        (("--metric", "mc4"), "no metric named 'mc4'"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(

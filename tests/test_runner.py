@@ -16,7 +16,7 @@ import psutil
 import pytest
 from clihelp import plan_of, scores_of, tiny_model, write_questions
 
-from llprobe import runner
+from llprobe import children, runner
 from llprobe.errors import ModelNotSupported, RunError, UnknownName
 from llprobe.events import (
     Checked,
@@ -25,6 +25,7 @@ from llprobe.events import (
     Failed,
     GroupScored,
     JobDone,
+    JobOpened,
     JobStarted,
     LensGrid,
     LensRequest,
@@ -64,9 +65,9 @@ def whole(plan: Plan, both: Plan, tmp_path_factory: pytest.TempPathFactory) -> P
     path = tmp_path_factory.mktemp("whole") / "a.db"
     with Store(path) as store:
         kinds = [type(event) for event in run(plan, store, "llprobe run")]
-        assert kinds[:2] == [ModelLoaded, JobStarted]
-        assert set(kinds[2:-1]) == {GroupScored}
-        assert len(kinds[2:-1]) > 4
+        assert kinds[:3] == [ModelLoaded, JobOpened, JobStarted]
+        assert set(kinds[3:-1]) == {GroupScored}
+        assert len(kinds[3:-1]) > 4
         assert kinds[-1] is JobDone
         assert [run.status for run in store.runs()] == ["done"]
         list(run(both, store, "llprobe run"))
@@ -253,7 +254,7 @@ def test_whatever_a_worker_does_ends_in_one_line(
     what: str, both: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, said = NOISE[what]
-    monkeypatch.setattr(runner, "_start", false_worker(code))
+    monkeypatch.setattr(children, "_start", false_worker(code))
     events = list(run(both, store, "llprobe run"))
     assert [type(event) for event in events] == [Failed, Failed]
     for event in events:
@@ -315,7 +316,7 @@ def test_a_worker_whose_parent_is_gone_ends(plan: Plan) -> None:
     ours, theirs = Pipe()
     with TemporaryFile() as noise:
         with theirs:
-            child = runner._start(theirs.fileno(), noise)
+            child = children._start(theirs.fileno(), noise)
         with ours:
             done = {cell.id: frozenset[int]() for cell in plan.cells}
             ours.send(ScoreRequest(plan.cells[0].model, jobs(plan), done))

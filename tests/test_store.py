@@ -78,7 +78,7 @@ def test_everything_that_decides_the_numbers_is_kept(store: Store, plan: Plan) -
     assert {"llprobe", "llama-cpp-python", "numpy", "python"} <= cell.versions.keys()
     assert cell.record == {"threads": "1", "devices": "CPU"}
     assert cell.skipped == (Skipped("q3", "too long"),)
-    assert (cell.n_done, cell.n_items, cell.status) == (0, 5, "running")
+    assert (cell.n_done, cell.n_items, cell.status) == (0, 5, "interrupted")
     assert cell.model_info["n_layers"] == planned.model.n_layers
 
 
@@ -97,8 +97,10 @@ def test_runs_are_listed_newest_first(store: Store, plan: Plan) -> None:
     store.end(plan.id, "stopped")
     other = replace(plan, id="f" * 16, cells=plan.cells[:1])
     store.begin(other, "llprobe run again")
-    newest, first = store.runs()
+    with store.working(other.id):
+        newest, first = store.runs()
     assert (newest.id, newest.status, newest.lenses) == ("f" * 16, "running", ("norm",))
+    assert store.runs()[0].status == "interrupted"  # nobody works on it any more
     assert (first.id, first.status, first.lenses) == (plan.id, "stopped", ("norm", "paper"))
     assert (first.models, first.tasks, first.command) == (("tiny",), ("prompts",), "llprobe run")
     assert (first.n_done, first.n_items) == (2, 12)
@@ -363,12 +365,15 @@ def open_to_all(folder: Path) -> None:
             parent.chmod(parent.stat().st_mode | 0o011)
 
 
-def test_a_full_disk_keeps_what_is_stored(store: Store, plan: Plan) -> None:
-    cell = plan.cells[0].id
+def test_a_full_disk_keeps_what_is_stored(store: Store, plan: Plan, tmp_path: Path) -> None:
+    questions = write_questions(tmp_path / "many.jsonl", 100)
+    plan = plan_of([plan.cells[0].model.paths[0]], questions)
+    store.begin(plan, "llprobe run")
+    cell, n_layers = plan.cells[0].id, len(plan.cells[0].layers)
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
-    store._db.execute(f"PRAGMA max_page_count = {pages + 6}")
+    store._db.execute(f"PRAGMA max_page_count = {pages + 1}")
     events = [
-        GroupScored(cell, n, (ItemResult(n, (1,) * 4, np.full((4, 300), float(n))),), 1)
+        GroupScored(cell, n, (ItemResult(n, (1,) * 4, np.full((4, n_layers), float(n))),), 1)
         for n in range(100)
     ]
     with pytest.raises(StoreError, match="is full: make room and run the same command again"):

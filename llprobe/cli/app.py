@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from llprobe.cli import doctor, lens, models, run, runs, tasks
+from llprobe.cli import doctor, lens, models, run, runs, sweep, tasks
 from llprobe.cli.output import complain, err
 from llprobe.errors import LlprobeError
 
@@ -37,6 +37,7 @@ app.command("lens")(lens.lens)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(sweep.app, name="sweep")
 
 
 _Misuse = cast("type[Exception]", typer.BadParameter.__base__)

@@ -29,6 +29,7 @@ __all__ = [
     "Format",
     "FormatOption",
     "GpuLayers",
+    "KeepAwake",
     "Layers",
     "Metric",
     "Model",
@@ -108,6 +109,9 @@ XAll = Annotated[
     option(
         "--x-all", help="xmps: translate question and wrong answers too, not the true one alone."
     ),
+]
+KeepAwake = Annotated[
+    bool, option("--keep-awake", help="Keep the machine from sleeping (macOS: caffeinate).")
 ]
 Answer = Annotated[
     str | None,

@@ -197,6 +197,8 @@ def _summary_columns(found: Sequence[Summary]) -> list[Column]:
         columns.append(Column("answer", "answer", head=True))
     if len({s.cell.model for s in found}) > 1:
         columns.insert(0, Column("model", "model", head=True))
+    if any(s.cell.ablation != "none" for s in found):
+        columns.append(Column("ablation", "left out", head=True))
     if any(s.group for s in found):
         columns.append(Column("group", "group", head=True))
     columns += [

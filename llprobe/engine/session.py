@@ -7,6 +7,7 @@ This module knows tokens, positions and sequences. It does not know questions, l
 from __future__ import annotations
 
 import ctypes as ct
+import sys
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from llama_cpp import llama_cpp as llama
 from llprobe.engine import ggml, native
 from llprobe.engine.capture import NodeCallback
 from llprobe.errors import ModelError, ModelNotSupported, ModelTooLarge, RunError
+from llprobe.estimate import memory_needed
 from llprobe.machine import performance_cores
 from llprobe.model import ModelInfo
 from llprobe.settings import EngineSettings
@@ -127,14 +129,19 @@ class Model:
 
 
 def _check_fits(info: ModelInfo, settings: EngineSettings) -> None:
-    """Refuse a file larger than the memory it would be loaded into, before llama.cpp tries."""
+    """Refuse a model that does not fit the free memory with its cache, before llama.cpp tries.
+
+    How long a context the tasks need is not known yet: at least a batch.
+    """
+    needed = memory_needed(info, settings, settings.n_ctx or settings.n_batch)
     free = psutil.virtual_memory().available
-    if settings.n_gpu_layers != 0:
+    # a Mac's GPU has no memory of its own
+    if settings.n_gpu_layers != 0 and sys.platform != "darwin":
         free += sum(d.memory_free for d in ggml.devices() if not d.is_cpu)
-    if info.file_bytes > free and not settings.force:
+    if needed.total > free and not settings.force:
         raise ModelTooLarge(
-            f"{info.name} takes {info.file_bytes / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are "
-            "free: choose a smaller quant, or --force to try"
+            f"{info.name} needs {needed} and {free / 2**30:.1f} GiB are free: choose a smaller "
+            "quant, -b or --ctx, or --force to try"
         )
 
 

@@ -9,10 +9,12 @@ from typing import Final
 from gguf.constants import Keys
 
 from llprobe.errors import ModelFileError, ModelNotSupported
+from llprobe.model.cursor import brief
 from llprobe.model.metadata import Metadata
 
 __all__ = ["UNSUPPORTED", "check_architecture"]
 
+_LONGEST: Final = 64  # characters of an architecture's name
 _ENCODER: Final = "it is an encoder and predicts no next token"
 _REASONS: Final = {
     _ENCODER: (
@@ -45,7 +47,9 @@ def check_architecture(meta: Metadata) -> str:
     arch = meta.text(Keys.General.ARCHITECTURE)
     if not arch:
         raise ModelFileError(f"{meta.path}: metadata {Keys.General.ARCHITECTURE} is missing")
-    kind = meta.text(Keys.General.TYPE) or "model"
+    if len(arch) > _LONGEST:
+        raise ModelFileError(f"{meta.path} is damaged: its architecture is {len(arch):,} long")
+    kind = brief(meta.text(Keys.General.TYPE)) or "model"
     if kind != "model":
         raise ModelNotSupported(f"{meta.path} cannot be probed: it is of type {kind}, no model")
     reason = UNSUPPORTED.get(arch)

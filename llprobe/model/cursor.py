@@ -7,16 +7,23 @@ GGUF's integers and strings, not what they mean nor in which order they come.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from llprobe.errors import ModelFileError
 
-__all__ = ["Cursor"]
+__all__ = ["Cursor", "brief"]
 
 _WINDOW: Final = 1 << 20
+_SHOWN: Final = 80  # characters of a text that errors quote
 _U32: Final = struct.Struct("<I")
 _U64: Final = struct.Struct("<Q")
+
+
+def brief(text: str) -> str:
+    """Return a text that a file says of itself, cut to what one line of an error has room for."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 class Cursor:
@@ -102,6 +109,26 @@ class Cursor:
                 f"is cut short or lies: {count:,} {what} do not fit in {self.left:,} bytes"
             )
         return count
+
+    def jump(self, position: int) -> None:
+        """Put the cursor `position` bytes after the file's start."""
+        self.skip(position - self.position)
+
+    def texts(self, length: int, what: str) -> Iterator[bytes]:
+        """Return `length` strings as they stand in the file, one after another."""
+        unpack = _U64.unpack_from
+        while length:
+            self._need(8, what)
+            self._need(8 + unpack(self._window, self._at)[0], what)
+            window, end = self._window, self._at
+            while length and end + 8 <= len(window):
+                start = end + 8
+                last = start + unpack(window, end)[0]
+                if last > len(window):
+                    break
+                yield window[start:last]
+                end, length = last, length - 1
+            self._at = end
 
     def skip_texts(self, length: int, what: str) -> None:
         """Step over `length` strings; a tight loop, for vocabularies have 128,000 and more."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -27,7 +27,7 @@ from gguf.constants import (
 )
 
 from llprobe.errors import ModelFileError
-from llprobe.model.cursor import Cursor
+from llprobe.model.cursor import Cursor, brief
 from llprobe.model.magic import check_kind, read_version
 
 __all__ = ["Header", "LongArray", "MetaValue", "TensorInfo", "read_header"]
@@ -64,6 +64,8 @@ class LongArray:
     """GGUF's name of the element type, e.g. `STRING`."""
     length: int
     """How many elements it has."""
+    offset: int = field(default=0, compare=False)
+    """First byte of its first element, counted from the start of the file."""
 
     def __len__(self) -> int:
         """Return the number of elements."""
@@ -138,7 +140,7 @@ def _header(cursor: Cursor) -> Header:
     metadata: dict[str, MetaValue] = {}
     for index in range(n_pairs):
         key = _key(cursor, index, metadata)
-        metadata[key] = _value(cursor, key)
+        metadata[key] = _value(cursor, brief(key))
     alignment = _alignment(cursor, metadata)
     entries = [_entry(cursor, index) for index in range(n_tensors)]
     end = cursor.position
@@ -155,7 +157,7 @@ def _key(cursor: Cursor, index: int, known: Mapping[str, MetaValue]) -> str:
     if not key:
         raise cursor.fail(f"is damaged: metadata key {index + 1} is empty")
     if key in known:
-        raise cursor.fail(f"is damaged: metadata key {key!r} is twice in it")
+        raise cursor.fail(f"is damaged: metadata key {brief(key)!r} is twice in it")
     return key
 
 
@@ -190,11 +192,12 @@ def _array(cursor: Cursor, key: str) -> MetaValue:
         raise cursor.fail(f"lies about its sizes: {key} claims {length:,} elements")
     if length <= _KEPT_ARRAY:
         return tuple(_scalar(cursor, kind, key) for _ in range(length))
+    start = cursor.position
     if kind is GGUFValueType.STRING:
         cursor.skip_texts(length, key)
     else:
         cursor.skip(length * each)
-    return LongArray(kind.name, length)
+    return LongArray(kind.name, length, start)
 
 
 def _alignment(cursor: Cursor, metadata: Mapping[str, MetaValue]) -> int:

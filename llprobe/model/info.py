@@ -75,6 +75,10 @@ class ModelInfo:
     """Whether the embedding serves as the output matrix."""
     fingerprint: str
     """sha256 in hex, see `fingerprint_of`."""
+    n_ff: int = 0
+    """Width of a block's feed-forward, of all experts of a token together; 0 = not known."""
+    n_cached: int = 0
+    """Keys and values that a token leaves in the caches of all layers; 0 = not known."""
 
     def read_tensor(self, name: str) -> npt.NDArray[np.uint8]:
         """Return a tensor's bytes as they stand in the file, (nbytes,).

@@ -6,19 +6,22 @@ This module does not know what else the model may be called, nor how it came her
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gguf.constants import Keys
 
 from llprobe.errors import ModelFileError
 from llprobe.model.architectures import check_architecture
+from llprobe.model.consistency import check_consistency, check_tensor
 from llprobe.model.fingerprint import fingerprint_of
-from llprobe.model.header import TensorInfo
+from llprobe.model.header import Header, TensorInfo
 from llprobe.model.info import ModelInfo, Origin
 from llprobe.model.metadata import Metadata
 from llprobe.model.parts import read_parts
 from llprobe.model.storage import BLOCK, bits_per_weight, quant_name, tensor_classes
+from llprobe.model.vocabulary import check_vocabulary
+from llprobe.model.widths import cached_numbers, feed_forward_width
 
 __all__ = ["read_as", "read_model", "stem"]
 
@@ -44,6 +47,9 @@ def read_as(path: Path, name: str, origin: Origin) -> ModelInfo:
     arch = check_architecture(meta)
     tensors = {tensor.name: tensor for header in headers for tensor in header.tensors}
     _check_shape(meta, arch, tensors)
+    _check_tensors(paths, headers)
+    check_consistency(meta, arch, tensors.values())
+    check_vocabulary(meta)
     weights = list(tensors.values())
     matrices = [t for t in weights if BLOCK.match(t.name) and len(t.shape) > 1]
     n_heads = meta.number(Keys.Attention.HEAD_COUNT.format(arch=arch))
@@ -69,6 +75,8 @@ def read_as(path: Path, name: str, origin: Origin) -> ModelInfo:
         has_chat_template=bool(meta.text(Keys.Tokenizer.CHAT_TEMPLATE)),
         tied_output="output.weight" not in tensors,
         fingerprint=fingerprint_of(paths, headers),
+        n_ff=feed_forward_width(meta, arch),
+        n_cached=cached_numbers(meta, arch),
     )
 
 
@@ -91,3 +99,11 @@ def _check_shape(meta: Metadata, arch: str, tensors: Mapping[str, TensorInfo]) -
             )
     if "token_embd.weight" not in tensors:
         raise ModelFileError(f"{meta.path} has no tensor token_embd.weight")
+
+
+def _check_tensors(paths: Sequence[Path], headers: Sequence[Header]) -> None:
+    """Hold each tensor's type and place against what llama.cpp can compute with."""
+    for path, header in zip(paths, headers, strict=True):
+        for tensor in header.tensors:
+            if why := check_tensor(tensor):
+                raise ModelFileError(f"{path} is damaged: {why}; get the file anew")

@@ -3,6 +3,7 @@
 This package knows what a reader of a run wants to see. It does not know terminals or files.
 """
 
+from llprobe.report.cells import cell_rows, progress_of
 from llprobe.report.grouping import grouping
 from llprobe.report.items import all_items, items
 from llprobe.report.runs import run_rows
@@ -13,9 +14,11 @@ __all__ = [
     "Summary",
     "WrittenSummary",
     "all_items",
+    "cell_rows",
     "grouping",
     "items",
     "layers_table",
+    "progress_of",
     "run_rows",
     "sparkline",
     "summaries",

@@ -22,6 +22,10 @@ def run_rows(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
             "lenses": list(run.lenses),
             "done": run.n_done,
             "items": run.n_items,
+            "name": run.name,
+            "cells": run.n_cells,
+            "cells_done": run.cells_done,
+            "cells_failed": run.cells_failed,
             "command": run.command,
         }
         for run in runs

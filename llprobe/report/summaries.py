@@ -5,14 +5,15 @@ This module knows what a reader of a run wants to see. It does not know terminal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llprobe.analysis import METRICS, Curve, item_curves
+from llprobe.analysis import METRICS, Curve, Tally, item_curves
 from llprobe.errors import UsageError
 from llprobe.report.grouping import Grouping, grouping, sort_members
 from llprobe.store import CellRecord, CellScores, Store
+from llprobe.task.prior import PRIOR
 
 __all__ = ["Summary", "layers_table", "sparkline", "summaries"]
 
@@ -25,7 +26,7 @@ class Summary:
 
     cell: CellRecord
     group: str
-    curve: Curve
+    curve: Curve | Tally
     metric: str = "mc1"
 
     def row(self) -> dict[str, Any]:
@@ -38,6 +39,7 @@ class Summary:
             "task": self.cell.task,
             "answer": self.cell.answer,
             "lens": self.cell.lens,
+            "ablation": self.cell.ablation,
             "group": self.group,
             "items": curve.n_items,
             "metric": self.metric,
@@ -63,13 +65,10 @@ def summaries(
 
     Raises UsageError where `by` or `metric` names what the run does not have.
     """
-    sort = grouping(store.cells(run), by) if by else None
-    found: list[Summary] = []
-    for cell, scores in store.probed(run):
-        if not scores:
-            continue
-        found.append(Summary(cell, "", item_curves(scores, cell.layers), metric))
-        found += _groups(cell, scores, sort, metric) if sort else []
+    cells = store.cells(run)
+    sort = grouping(cells, by) if by else None
+    curves = _from_items(store, run, sort) if metric == "pmi" else _from_sums(store, cells, sort)
+    found = [Summary(cell, label, curve, metric) for cell, label, curve in curves]
     if found and not any(metric in summary.curve.values for summary in found):
         raise UsageError(
             "pmi needs the options' scores without their question: run it again with --pmi"
@@ -79,20 +78,62 @@ def summaries(
     return [summary for summary in found if metric in summary.curve.values]
 
 
-def _groups(
-    cell: CellRecord, scores: Sequence[CellScores], sort: Grouping, metric: str
-) -> list[Summary]:
-    return [
-        Summary(cell, label, item_curves(of, cell.layers), metric)
-        for label, of in sort_members(cell, scores, sort)
-    ]
+Curves = Iterator[tuple[CellRecord, str, Curve | Tally]]
+
+
+def _from_sums(store: Store, cells: Sequence[CellRecord], sort: Grouping | None) -> Curves:
+    """Yield what the running sums say, of every cell and its groups."""
+    for cell in cells:
+        if cell.answer in {PRIOR, "generate"} or not cell.n_done:
+            continue
+        sums = store.tallies(cell)
+        if "" not in sums or sums[""].n_items != cell.n_done:
+            # stored, at least in part, before there were running sums
+            scores = list(store.scores(cell.id))
+            yield from _of_scores(cell, scores, sort)
+            continue
+        yield cell, "", sums[""]
+        labels: dict[tuple[int, str], Tally] = {}
+        for group, found in sums.items():
+            for label in sort(cell, group) if sort and group else ():
+                labels[label] = labels[label] + found if label in labels else found
+        for (_, name), found in sorted(labels.items(), key=lambda entry: entry[0][0]):
+            yield cell, name, found
+
+
+def _from_items(store: Store, run: str, sort: Grouping | None) -> Curves:
+    """Yield what the items say, joined to their priors."""
+    for cell, scores in store.probed(run):
+        if scores:
+            yield from _of_scores(cell, scores, sort)
+
+
+def _of_scores(cell: CellRecord, scores: Sequence[CellScores], sort: Grouping | None) -> Curves:
+    yield cell, "", item_curves(scores, cell.layers)
+    for label, of in sort_members(cell, scores, sort) if sort else ():
+        yield cell, label, item_curves(of, cell.layers)
+
+
+def _left_out(cell: CellRecord) -> str:
+    return "" if cell.ablation == "none" else cell.ablation
 
 
 def layers_table(found: Sequence[Summary]) -> tuple[list[str], list[dict[str, Any]]]:
     """The metric of every summary by layer: column names, and a row per layer."""
     several = len({s.cell.model for s in found}) > 1
     names = [
-        " ".join(filter(None, [s.cell.model if several else "", s.cell.task, s.cell.lens, s.group]))
+        " ".join(
+            filter(
+                None,
+                [
+                    s.cell.model if several else "",
+                    s.cell.task,
+                    s.cell.lens,
+                    _left_out(s.cell),
+                    s.group,
+                ],
+            )
+        )
         for s in found
     ]
     layers = sorted({layer for s in found for layer in s.curve.layers})

@@ -65,5 +65,33 @@ def _answers(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _answers)
+def _sweeps(db: sqlite3.Connection) -> None:
+    """Keep names of sweeps, what they are asked to do, who computes what, and running sums."""
+    for statement in (
+        "ALTER TABLE runs ADD COLUMN name TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE runs ADD COLUMN spec TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE runs ADD COLUMN wanted TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE cells ADD COLUMN ablation TEXT NOT NULL DEFAULT 'none'",
+        """CREATE TABLE owners (
+            id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, run TEXT NOT NULL,
+            beat REAL NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE leases (
+            cell TEXT PRIMARY KEY, owner TEXT NOT NULL REFERENCES owners(id) ON DELETE CASCADE
+            ) WITHOUT ROWID""",
+        """CREATE TABLE tallies (
+            cell TEXT NOT NULL REFERENCES cells(id) ON DELETE CASCADE, label TEXT NOT NULL,
+            n_items INTEGER NOT NULL, n_several INTEGER NOT NULL, guesses BLOB NOT NULL,
+            sums BLOB NOT NULL, PRIMARY KEY (cell, label))""",
+        """CREATE TABLE rates (
+            fingerprint TEXT NOT NULL, settings TEXT NOT NULL, machine TEXT NOT NULL,
+            rates TEXT NOT NULL, PRIMARY KEY (fingerprint, settings, machine)) WITHOUT ROWID""",
+        """CREATE TABLE quants (
+            source TEXT NOT NULL, quant TEXT NOT NULL, version TEXT NOT NULL,
+            fingerprint TEXT NOT NULL, info TEXT NOT NULL,
+            PRIMARY KEY (source, quant, version)) WITHOUT ROWID""",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _answers, _sweeps)
 """Step n is at index n - 1; the newest schema's version is their number."""

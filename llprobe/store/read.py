@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,11 @@ class RunRecord:
     lenses: tuple[str, ...]
     n_done: int
     n_items: int
+    name: str
+    """What a person calls it; empty for none."""
+    n_cells: int
+    cells_done: int
+    cells_failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class CellRecord:
     facets: tuple[str, ...]
     prior: str
     """The hash of the questions that hold the same options after a neutral stem."""
+    ablation: str
+    """What is left out of the model; see ablation.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +123,22 @@ class CellAnswer:
 
 
 def find_run(db: sqlite3.Connection, name: str) -> str:
-    """Return the id of a run named by its id, an unambiguous beginning of it, or ``last``."""
-    ids = [row[0] for row in db.execute("SELECT id FROM runs ORDER BY updated DESC, created DESC")]
+    """Return the id of a run: by its name, its id, an unambiguous beginning of it, or ``last``."""
+    rows = db.execute("SELECT id, name FROM runs ORDER BY updated DESC, created DESC").fetchall()
+    ids = [row[0] for row in rows]
     if not ids:
         raise UsageError("no run is stored yet: start one with `llprobe run`")
     if name == "last":
         return str(ids[0])
+    named = {row[1]: row[0] for row in rows if row[1]}
+    if name in named:
+        return str(named[name])
     found = [id_ for id_ in ids if id_.startswith(name)]
     if len(found) > 1 and name not in found:
         raise UsageError(f"{name} may be {' or '.join(i[:12] for i in found)}: write more of it")
     if not found:
-        raise UnknownName("run", name, [id_[:8] for id_ in ids], "(see `llprobe ls`)")
+        known = [*named, *(id_[:8] for id_ in ids)]
+        raise UnknownName("run", name, known, "(see `llprobe ls`)")
     return str(name if name in found else found[0])
 
 
@@ -142,17 +154,32 @@ SELECT r.id, r.created, r.updated, r.command, r.status,
   (SELECT coalesce(sum(g.n_items), 0) FROM run_cells rc
     JOIN scored_groups g ON g.cell = rc.cell WHERE rc.run = r.id),
   (SELECT coalesce(sum(c.n_items), 0) FROM run_cells rc
-    JOIN cells c ON c.id = rc.cell WHERE rc.run = r.id)
+    JOIN cells c ON c.id = rc.cell WHERE rc.run = r.id),
+  r.name,
+  (SELECT count(*) FROM run_cells rc WHERE rc.run = r.id),
+  (SELECT count(*) FROM run_cells rc JOIN cells c ON c.id = rc.cell
+    WHERE rc.run = r.id AND c.status = 'done'),
+  (SELECT count(*) FROM run_cells rc JOIN cells c ON c.id = rc.cell
+    WHERE rc.run = r.id AND c.status = 'failed')
 FROM runs r ORDER BY r.updated DESC, r.created DESC
 """
 
 
-def read_runs(db: sqlite3.Connection) -> list[RunRecord]:
-    """All runs, the newest first."""
-    return [
-        RunRecord(*row[:5], *(tuple(json.loads(text)) for text in row[5:8]), *row[8:])
-        for row in db.execute(_RUNS)
-    ]
+def read_runs(db: sqlite3.Connection, working: Collection[str]) -> list[RunRecord]:
+    """All runs, the newest first; `working` are those that a living process works on."""
+    return [_run(row, alive=row[0] in working) for row in db.execute(_RUNS)]
+
+
+def _run(row: tuple[Any, ...], *, alive: bool) -> RunRecord:
+    id_, created, updated, command, status, *listed = row[:8]
+    models, tasks, lenses = (tuple(json.loads(text)) for text in listed)
+    status = _status(status, alive=alive)
+    return RunRecord(id_, created, updated, command, status, models, tasks, lenses, *row[8:])
+
+
+def _status(stored: str, *, alive: bool) -> str:
+    """Return a status as it is: what nobody works on any more was interrupted."""
+    return "interrupted" if stored == "running" and not alive else stored
 
 
 _CELLS = """
@@ -160,27 +187,29 @@ SELECT c.id, c.model, c.fingerprint, c.model_info, q.task, q.version, c.question
   c.lens, c.layers, c.settings, c.versions, c.record, c.phases, q.notes, c.status, c.error,
   (SELECT coalesce(sum(n_items), 0) FROM scored_groups g WHERE g.cell = c.id), c.n_items,
   (SELECT json_group_array(json_array(s.id, s.reason)) FROM skipped s WHERE s.cell = c.id),
-  q.answer, q.facets, q.prior
+  q.answer, q.facets, q.prior, c.ablation,
+  (SELECT owner FROM leases l WHERE l.cell = c.id)
 FROM run_cells rc JOIN cells c ON c.id = rc.cell JOIN questions q ON q.hash = c.questions
 WHERE rc.run = ? ORDER BY rc.position
 """
 
 
-def read_cells(db: sqlite3.Connection, run: str) -> list[CellRecord]:
-    """The cells of a run, in its order."""
-    return [_cell(row) for row in db.execute(_CELLS, (run,))]
+def read_cells(db: sqlite3.Connection, run: str, living: Collection[str]) -> list[CellRecord]:
+    """The cells of a run, in its order; `living` are the processes whose leases count."""
+    return [_cell(row, living) for row in db.execute(_CELLS, (run,))]
 
 
-def _cell(row: tuple[Any, ...]) -> CellRecord:
+def _cell(row: tuple[Any, ...], living: Collection[str]) -> CellRecord:
     (id_, model, fingerprint, info, task, version, questions, request, lens, layers, settings,
      versions, record, phases, notes, status, error, n_done, n_items, skipped,
-     answer, facets, prior) = row  # fmt: skip
+     answer, facets, prior, ablation, owner) = row  # fmt: skip
     return CellRecord(
         id_, model, fingerprint, json.loads(info), task, version, questions, json.loads(request),
         lens, tuple(json.loads(layers)), json.loads(settings), json.loads(versions),
-        json.loads(record), json.loads(phases), tuple(json.loads(notes)), status, error, n_done,
+        json.loads(record), json.loads(phases), tuple(json.loads(notes)),
+        _status(status, alive=owner in living), error, n_done,
         n_items, tuple(Skipped(*pair) for pair in json.loads(skipped)), answer,
-        tuple(json.loads(facets)), prior,
+        tuple(json.loads(facets)), prior, ablation,
     )  # fmt: skip
 
 

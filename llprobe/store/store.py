@@ -6,31 +6,32 @@ rows. It does not know processes or what the numbers mean.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from llprobe.events import GroupScored, ItemAnswer, ItemResult, JobStarted
-from llprobe.machine import versions
-from llprobe.plan import Cell, Plan
-from llprobe.store import read
+from llprobe.analysis import Tally
+from llprobe.errors import StoreError
+from llprobe.events import GroupScored, ItemResult, JobStarted
+from llprobe.plan import Plan
+from llprobe.store import leases, read
 from llprobe.store.database import in_words, open_database, transaction
-from llprobe.task import Questions
+from llprobe.store.tallies import add_to_tallies, read_tallies
+from llprobe.store.write import (
+    as_json,
+    forget,
+    insert_cell,
+    insert_questions,
+    insert_result,
+    insert_run,
+    now,
+)
 from llprobe.task.prior import PRIOR
 
 __all__ = ["Store"]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 class Store:
@@ -45,35 +46,101 @@ class Store:
             work(self._db)
 
     def begin(self, plan: Plan, command: str, *, fresh: bool = False) -> None:
-        """Write down a run and its cells before any is computed; `fresh` forgets their scores."""
+        """Write down a run and its cells before any is computed; `fresh` forgets their scores.
+
+        A run that is there already gets the plan's cells in place of its own; what is scored of
+        cells that are not in it any more stays. Raises StoreError where `fresh` would take cells
+        from a process that computes them.
+        """
+        ids = [cell.id for cell in plan.cells]
 
         def work(db: sqlite3.Connection) -> None:
+            leases.bury(db, self.path)
+            if fresh and (holders := leases.holders(db, self.path, ids)):
+                raise StoreError(f"{holders[0]} computes this now: stop it, or leave out --fresh")
+            for questions in {cell.questions.hash: cell.questions for cell in plan.cells}.values():
+                insert_questions(db, questions)
             for cell in plan.cells:
-                _insert_questions(db, cell.questions)
-                _insert_cell(db, cell)
+                insert_cell(db, cell)
                 if fresh:
-                    _forget(db, cell.id)
-            now = _now()
-            db.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, 'running') ON CONFLICT (id) "
-                "DO UPDATE SET updated = excluded.updated, status = 'running'",
-                (plan.id, now, now, command),
-            )
-            db.executemany(
-                "INSERT OR IGNORE INTO run_cells VALUES (?, ?, ?)",
-                [(plan.id, i, cell.id) for i, cell in enumerate(plan.cells)],
-            )
+                    forget(db, cell.id)
+            insert_run(db, plan, command)
+
+        self._write(work)
+
+    @contextmanager
+    def working(self, run: str) -> Iterator[leases.Owner]:
+        """Be the process that works on a run: hold leases, and give them back at the end."""
+        owner: list[leases.Owner] = []
+        self._write(lambda db: owner.append(leases.Owner(db, self.path, run)))
+        try:
+            yield owner[0]
+        finally:
+            # the lock goes first: it must not outlast a database that fails
+            owner[0].close()
+            self._write(lambda _: owner[0].leave())
+
+    def claim(self, owner: leases.Owner, cells: Sequence[str]) -> bool:
+        """Take all of these cells for `owner`, or none where another process has one."""
+        taken: list[bool] = []
+        self._write(lambda _: taken.append(owner.claim(cells)))
+        return taken[0]
+
+    def release(self, owner: leases.Owner, cells: Sequence[str]) -> None:
+        """Give cells back."""
+        self._write(lambda _: owner.release(cells))
+
+    def pulse(self, owner: leases.Owner, run: str) -> str:
+        """Give a sign of life where it is due; return what is asked of the run: pause, cancel."""
+        if owner.beat_is_due():
+            self._write(lambda _: owner.beat())
+        with in_words(self.path):
+            row = self._db.execute("SELECT wanted FROM runs WHERE id = ?", (run,)).fetchone()
+        return str(row[0]) if row else "cancel"
+
+    def ask(self, run: str, wanted: str) -> None:
+        """Ask the process that works on a run to pause or cancel; an empty text takes it back."""
+        statement = "UPDATE runs SET wanted = ? WHERE id = ?"
+        self._write(lambda db: _run(db, statement, (wanted, run)))
+
+    def holders(self, cells: Sequence[str]) -> list[leases.Holder]:
+        """Return the living processes that compute any of these cells."""
+        with in_words(self.path):
+            return leases.holders(self._db, self.path, cells)
+
+    def workers(self, run: str) -> list[leases.Holder]:
+        """Return the living processes that work on a run."""
+        with in_words(self.path):
+            living = leases.living_owners(self._db, self.path)
+        return [holder for holder in living.values() if holder.run == run]
+
+    def spec(self, run: str) -> str:
+        """Return a run's sweep as YAML; empty for a run that was stored before there were any."""
+        with in_words(self.path):
+            row = self._db.execute("SELECT spec FROM runs WHERE id = ?", (run,)).fetchone()
+        return str(row[0])
+
+    def remove(self, run: str) -> None:
+        """Delete a run, and what only it has of cells; StoreError while it is worked on."""
+
+        def work(db: sqlite3.Connection) -> None:
+            leases.bury(db, self.path)
+            if run in {holder.run for holder in leases.living_owners(db, self.path).values()}:
+                raise StoreError(f"run {run[:8]} is running: cancel it first")
+            db.execute("DELETE FROM runs WHERE id = ?", (run,))
+            db.execute("DELETE FROM cells WHERE id NOT IN (SELECT cell FROM run_cells)")
+            db.execute("DELETE FROM questions WHERE hash NOT IN (SELECT questions FROM cells)")
 
         self._write(work)
 
     def end(self, run: str, status: str) -> None:
         """Set a run's status: done, failed or stopped."""
         statement = "UPDATE runs SET status = ?, updated = ? WHERE id = ?"
-        self._write(lambda db: _run(db, statement, (status, _now(), run)))
+        self._write(lambda db: _run(db, statement, (status, now(), run)))
 
     def record_model(self, cells: Sequence[str], record: dict[str, str]) -> None:
         """Keep with which build, devices and threads the cells are computed."""
-        rows = [(_json(record), cell) for cell in cells]
+        rows = [(as_json(record), cell) for cell in cells]
         self._write(lambda db: _many(db, "UPDATE cells SET record = ? WHERE id = ?", rows))
 
     def start_job(self, event: JobStarted) -> None:
@@ -101,13 +168,16 @@ class Store:
             )
             if added.rowcount:
                 for item in event.items:
-                    _insert_result(db, event.cell, item)
+                    insert_result(db, event.cell, item)
+                scored = [item for item in event.items if isinstance(item, ItemResult)]
+                if scored:
+                    add_to_tallies(db, event.cell, scored)
 
         self._write(work)
 
     def finish_cells(self, cells: Sequence[str], phases: dict[str, float]) -> None:
         """Mark cells as done, with the seconds and work of their phases."""
-        rows = [(_json(phases), cell) for cell in cells]
+        rows = [(as_json(phases), cell) for cell in cells]
         statement = "UPDATE cells SET status = 'done', phases = ? WHERE id = ?"
         self._write(lambda db: _many(db, statement, rows))
 
@@ -141,12 +211,14 @@ class Store:
     def runs(self) -> list[read.RunRecord]:
         """All runs, the newest first."""
         with in_words(self.path):
-            return read.read_runs(self._db)
+            working = {h.run for h in leases.living_owners(self._db, self.path).values()}
+            return read.read_runs(self._db, working)
 
     def cells(self, run: str) -> list[read.CellRecord]:
         """The cells of a run, in its order."""
         with in_words(self.path):
-            return read.read_cells(self._db, run)
+            living = leases.living_owners(self._db, self.path)
+            return read.read_cells(self._db, run, frozenset(living))
 
     def scores(self, cell: str) -> Iterator[read.CellScores]:
         """Yield a cell's scored items in the task's order, each with its whole prompt."""
@@ -163,6 +235,11 @@ class Store:
             prior = priors.get(_view(cell, cell.prior))
             known = {s.index: s.logprob for s in self.scores(prior)} if prior else {}
             yield cell, [replace(s, prior=known.get(s.index)) for s in self.scores(cell.id)]
+
+    def tallies(self, cell: read.CellRecord) -> dict[str, Tally]:
+        """Running sums of a cell by group, all items under ``""``; see tallies.py."""
+        with in_words(self.path):
+            return read_tallies(self._db, cell.id, cell.layers)
 
     def answers(self, cell: str) -> Iterator[read.CellAnswer]:
         """Yield what the model wrote to a cell's items, in the task's order."""
@@ -182,7 +259,7 @@ class Store:
 
 def _view(cell: read.CellRecord, questions: str) -> tuple[Any, ...]:
     """Return what two cells agree in of which one is the other's prior."""
-    return cell.fingerprint, questions, cell.lens, cell.layers, _json(cell.settings)
+    return cell.fingerprint, questions, cell.lens, cell.layers, as_json(cell.settings)
 
 
 def _run(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> None:
@@ -191,75 +268,3 @@ def _run(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> Non
 
 def _many(db: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
     db.executemany(statement, rows)
-
-
-def _insert_result(db: sqlite3.Connection, cell: str, item: ItemResult | ItemAnswer) -> None:
-    if isinstance(item, ItemAnswer):
-        row: tuple[Any, ...] = (cell, item.index, item.n_tokens, item.text, item.finished)
-        db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", row)
-        return
-    row = (cell, item.index, _json(item.n_tokens), item.logprob.astype("<f8").tobytes())
-    db.execute("INSERT INTO scores VALUES (?, ?, ?, ?)", row)
-
-
-def _insert_questions(db: sqlite3.Connection, q: Questions) -> None:
-    added = db.execute(
-        "INSERT OR IGNORE INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            q.hash, q.task, q.version, q.preamble, _json(_notes(q)), q.answer,
-            _json(None if q.turns is None else [[turn.role, turn.text] for turn in q.turns]),
-            _json(q.facets), q.prior,
-        ),
-    )  # fmt: skip
-    # what does not decide a score may be added to questions that are there already
-    db.execute(
-        "UPDATE questions SET facets = ?, prior = ? WHERE hash = ?",
-        (_json(q.facets), q.prior, q.hash),
-    )
-    if added.rowcount:
-        db.executemany(
-            "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (q.hash, i, x.id, x.group, x.prompt, _json(x.choices), _json(x.correct), x.best)
-                for i, x in enumerate(q.items)
-            ],
-        )
-
-
-def _notes(q: Questions) -> list[str]:
-    return [*q.notes, *(f"skipped {skipped.id}: {skipped.reason}" for skipped in q.skipped)]
-
-
-def _forget(db: sqlite3.Connection, cell: str) -> None:
-    """Take a cell back to where nothing of it is computed, by today's versions."""
-    for statement in (
-        "DELETE FROM scored_groups WHERE cell = ?",
-        "DELETE FROM scores WHERE cell = ?",
-        "DELETE FROM answers WHERE cell = ?",
-        "DELETE FROM skipped WHERE cell = ?",
-    ):
-        db.execute(statement, (cell,))
-    db.execute(
-        "UPDATE cells SET versions = ?, record = '{}', phases = '{}', n_groups = NULL, "
-        "status = 'planned', error = '' WHERE id = ?",
-        (_json(versions()), cell),
-    )
-
-
-def _insert_cell(db: sqlite3.Connection, cell: Cell) -> None:
-    model = cell.model
-    info = {
-        "architecture": model.architecture, "n_layers": model.n_layers, "n_embd": model.n_embd,
-        "n_vocab": model.n_vocab, "n_params": model.n_params, "file_bytes": model.file_bytes,
-        "quant": model.quant, "bits_per_weight": model.bits_per_weight,
-        "paths": [str(path) for path in model.paths],
-    }  # fmt: skip
-    db.execute(
-        "INSERT OR IGNORE INTO cells (id, model, fingerprint, model_info, questions, request, "
-        "lens, layers, settings, versions, n_items) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            cell.id, model.name, model.fingerprint, _json(info), cell.questions.hash,
-            _json(asdict(cell.request)), cell.lens, _json(cell.layers),
-            _json(asdict(cell.settings)), _json(versions()), len(cell.questions.items),
-        ),
-    )  # fmt: skip

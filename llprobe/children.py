@@ -1,0 +1,233 @@
+"""Child processes that carry requests out: start, listen, stop, and say how a child died.
+
+The parent never loads a model: a crash of llama.cpp ends a child, not the command or its
+interface. This module knows processes and pipes. It does not know runs, stores or scores.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import IO, Final, TypeVar
+
+import psutil
+
+from llprobe import errors
+from llprobe.errors import LlprobeError, RunError
+from llprobe.events import Event, Failed, Request
+
+__all__ = ["STALLED", "Cancel", "ask", "call", "raise_failure"]
+
+STALLED: Final = float(os.environ.get("LLPROBE_STALL", "300"))
+"""Seconds without a word and without using a processor after which a child is taken for hung."""
+_SILENT: Final = float(os.environ.get("LLPROBE_SILENT", "7200"))
+"""Seconds without a word after which even a busy child is taken for hung: it may be in a loop."""
+_TICK: Final = 0.5
+Answer = TypeVar("Answer")
+
+
+class Cancel:
+    """Asks a running child to stop: once = finish the group at hand, twice = stop now.
+
+    Safe to call from a signal handler or another thread.
+    """
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+
+    def attach(self, child: subprocess.Popen[bytes], pipe: Connection) -> None:
+        """Name the child that is to be stopped; one that was asked for before is told at once."""
+        self._child, self._pipe = child, pipe
+        if self.requests:
+            self._tell()
+
+    def request(self) -> None:
+        """Ask to stop; the second time, kill."""
+        self.requests += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._child is None or self._pipe is None:
+            return
+        if self.requests > 1:
+            self._child.kill()
+            return
+        with suppress(OSError):  # it has ended by itself
+            self._pipe.send("stop")
+
+
+def call(
+    request: Request,
+    cancel: Cancel | None = None,
+    tick: Callable[[], None] | None = None,
+    stalled: float = STALLED,
+) -> Iterator[Event]:
+    """Carry `request` out in a child process and yield its events; the last may be a `Failed`.
+
+    `tick` is called about twice a second. A child that neither says anything nor uses a processor
+    for `stalled` seconds is killed.
+    """
+    cancel = cancel or Cancel()
+    of = f"{request.model.name}: " if request.model else ""
+    ours, theirs = Pipe()
+    with tempfile.TemporaryFile() as noise, ours:
+        with theirs:
+            child = _start(theirs.fileno(), noise)
+        watch = _Watch(child, stalled)
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # how it died is said below
+                ours.send(request)
+                # not before: a word to stop must not fall into the middle of the request
+                cancel.attach(child, ours)
+                yield from _listen(ours, watch, tick or (lambda: None))
+        finally:
+            ours.close()
+            code = _end(child)
+        if watch.hung:
+            yield Failed("RunError", of + _hung(watch.silence), 1, _last_lines(noise))
+        elif code != 0 and not cancel.requests:
+            death = _death(code, noise)
+            yield replace(death, message=of + death.message)
+
+
+def ask(request: Request, kind: type[Answer]) -> Answer:
+    """Carry `request` out and return its one event of that kind; raise what the worker reports.
+
+    KeyboardInterrupt where the worker was stopped before.
+    """
+    for event in call(request):
+        if isinstance(event, Failed):
+            raise_failure(event)
+        if isinstance(event, kind):
+            return event
+    raise KeyboardInterrupt
+
+
+def raise_failure(failed: Failed) -> None:
+    """Raise, in this process, the error that a worker reported."""
+    kind = getattr(errors, failed.kind, RunError)
+    error: LlprobeError = RunError(failed.message)
+    if issubclass(kind, LlprobeError) and kind is not errors.UnknownName:
+        error = kind(failed.message)
+    raise error
+
+
+class _Watch:
+    """Looks after a silent child: it hangs if it uses no processor, or is silent for hours.
+
+    Time is monotonic, so a clock that is set, or a machine that slept, does not count.
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes], stalled: float) -> None:
+        self.hung = False
+        self._child, self._stalled = child, stalled
+        self._worked = self._heard = time.monotonic()
+        self._used = -1.0
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the child said something."""
+        return time.monotonic() - self._heard
+
+    def heard(self) -> None:
+        """Note that the child said something."""
+        self._worked = self._heard = time.monotonic()
+
+    def look(self) -> None:
+        """Kill the child if it hangs."""
+        used, now = self._seconds_used(), time.monotonic()
+        if used is None or used > self._used:
+            self._used = used or self._used
+            self._worked = now
+        if now - self._worked > self._stalled or now - self._heard > _SILENT:
+            self.hung = True
+            self._child.kill()
+
+    def _seconds_used(self) -> float | None:
+        try:
+            times = psutil.Process(self._child.pid).cpu_times()
+        except psutil.Error:  # it has just ended, which its pipe will say
+            return None
+        return float(times.user + times.system)
+
+
+def _start(fd: int, noise: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a worker on `fd`, in a process group of its own so that Ctrl-C reaches only us."""
+    # without this, ggml starts a debugger when it aborts
+    env = os.environ | {"GGML_NO_BACKTRACE": "1"}
+    command = [sys.executable, "-m", "llprobe.worker", str(fd)]
+    return subprocess.Popen(
+        command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=noise, stderr=noise,
+        env=env, process_group=0,
+    )  # fmt: skip
+
+
+def _listen(pipe: Connection, watch: _Watch, tick: Callable[[], None]) -> Iterator[Event]:
+    ticked = time.monotonic()
+    while True:
+        try:
+            if time.monotonic() - ticked >= _TICK:
+                ticked = time.monotonic()
+                tick()
+            if not pipe.poll(_TICK):
+                watch.look()
+                continue
+            event: Event = pipe.recv()
+        except (EOFError, OSError):
+            return  # closed, perhaps in the middle of an event
+        except (pickle.UnpicklingError, AttributeError, ImportError, IndexError) as error:
+            yield Failed("RunError", f"the worker sent what is no event: {error}", 1)
+            return
+        watch.heard()
+        yield event
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a child whose pipe is closed; one that does not end is killed."""
+    try:
+        return child.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+def _last_lines(noise: IO[bytes]) -> tuple[str, ...]:
+    noise.seek(0)
+    return tuple(line for line in noise.read().decode(errors="replace").splitlines() if line)[-8:]
+
+
+def _hung(silence: float) -> str:
+    return (
+        f"the worker hung: nothing was heard of it for {silence:.0f} s, and it was stopped; run it "
+        "again, and try -ngl 0 if it hangs again"
+    )
+
+
+def _death(code: int, noise: IO[bytes]) -> Failed:
+    """Describe a child that ended without saying why."""
+    log = _last_lines(noise)
+    if code >= 0:
+        return Failed(
+            "RunError", f"the worker ended with exit code {code}: {' | '.join(log)}", 1, log
+        )
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    hint = {
+        "SIGKILL": "killed, perhaps for memory: try a smaller quant, -b or --buffer-mb",
+        "SIGABRT": "llama.cpp gave up: see its last lines",
+        "SIGSEGV": "llama.cpp crashed: see its last lines, and try -ngl 0",
+        "SIGILL": "llama.cpp was built for another processor: reinstall llama-cpp-python",
+    }.get(name, "it was ended from outside")
+    said = f" ({' | '.join(log[-2:])})" if log else ""
+    return Failed("RunError", f"the worker died of {name}: {hint}{said}", 1, log)

@@ -1,0 +1,172 @@
+"""Shows a run while it runs: what is loaded, a meter for the task at hand, the whole, failures.
+
+This module knows events and stderr. It does not know options, nor how a run is carried out.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from llprobe.cli.output import err
+from llprobe.cli.progress import Meter
+from llprobe.events import (
+    Event,
+    Failed,
+    GroupScored,
+    JobDone,
+    JobStarted,
+    ModelLoaded,
+    Quantized,
+    QuantizeStep,
+    Waiting,
+)
+from llprobe.logbook import Logbook
+from llprobe.plan import Cell, Plan
+from llprobe.runner import Cancel
+from llprobe.store import Store
+from llprobe.task import Questions
+
+__all__ = ["Screen", "follow", "interruptible"]
+
+
+def follow(events: Iterable[Event], screen: Screen) -> list[Failed]:
+    """Show events as they come; return the failures among them."""
+    failed = []
+    try:
+        for event in events:
+            screen.show(event)
+            if isinstance(event, Failed):
+                failed.append(event)
+    finally:
+        screen.close()
+    return failed
+
+
+@contextmanager
+def interruptible(cancel: Cancel) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM ask the run to stop; a second one stops it now."""
+
+    def handle(_signal: int, _frame: Any) -> None:
+        cancel.request()
+        if cancel.requests == 1:
+            with suppress(RuntimeError):  # the signal came in the middle of a write to stderr
+                err.print("stopping after this batch; once more to stop now")
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Screen:
+    """A line per model, a meter per job, notes on what was skipped, a line per failure."""
+
+    def __init__(self, store: Store, database: Path) -> None:
+        self._store, self._database = store, database
+        self._plan: Plan | None = None
+        self._log: Logbook | None = None
+        self._cells: dict[str, Cell] = {}
+        self._meter: Meter | None = None
+        self._first = ""
+        self._said: set[str] = set()
+        self._jobs = self._job = 0
+
+    def planned(self, plan: Plan) -> None:
+        """Take note of what is going to be run."""
+        self._plan = plan
+        self._log = Logbook(self._database, plan)
+        self._cells = {cell.id: cell for cell in plan.cells}
+        self._jobs = sum(len(jobs) for _, jobs in plan.jobs())
+        done = {cell.id for cell in plan.cells if self._store.is_done(cell.id)}
+        self._job = sum(
+            all(cell.id in done for cell in job.cells) for _, jobs in plan.jobs() for job in jobs
+        )
+
+    @property
+    def run(self) -> str:
+        """The id of the run, once it is planned."""
+        return self._plan.id if self._plan else ""
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if self._log:
+            self._log.write(event)
+        match event:
+            case ModelLoaded(record=record, seconds=seconds):
+                self._loaded(record, seconds)
+            case JobStarted():
+                self._start(event)
+            case GroupScored() if self._meter and event.cell == self._first:
+                self._meter.update(self._meter.done + len(event.items), event.tokens)
+            case JobDone() | Quantized():
+                self.close()
+            case QuantizeStep(done=done, total=total):
+                self._meter = self._meter or Meter("making a quant", total, "tensors").__enter__()
+                self._meter.update(done)
+            case Waiting(holder=holder):
+                err.print(f"the rest is being computed by {holder}: waiting", markup=False)
+            case Failed():
+                self._fail(event)
+            case _:
+                pass
+
+    def _loaded(self, record: dict[str, str], seconds: float) -> None:
+        device = record["devices"].split(",")[0]
+        err.print(
+            f"model loaded in {seconds:.1f} s on {device}, {record['threads']} threads; "
+            f"self-check difference {record['self_check']}",
+            markup=False,
+        )
+
+    def _start(self, event: JobStarted) -> None:
+        cell = self._cells[event.cells[0]]
+        self._note(cell.questions, event)
+        left = {c: len(self._store.done_groups(c)) for c in event.cells}
+        self._first = min(event.cells, key=lambda c: left[c])
+        records = self._store.cells(self._plan.id) if self._plan else []
+        done = next((c.n_done for c in records if c.id == self._first), 0)
+        self._job += 1
+        self._meter = Meter(self._called(cell), event.n_items, "items", done).__enter__()
+
+    def _note(self, questions: Questions, event: JobStarted) -> None:
+        """Say what was mended and skipped, once for each task."""
+        said = list(questions.notes)
+        for what in (questions.skipped, event.skipped):
+            if what:
+                listed = "; ".join(f"{s.id}: {s.reason}" for s in what[:3])
+                more = f"; `llprobe show` lists {len(what) - 3} more" if len(what) > 3 else ""
+                said.append(f"{len(what)} skipped ({listed}{more})")
+        for line in (f"{questions.task}: {text}" for text in said):
+            if line not in self._said:
+                self._said.add(line)
+                err.print(line, markup=False)
+
+    def _called(self, cell: Cell) -> str:
+        """Return how a job is called while it runs: task, and what is special about it."""
+        answer = cell.questions.answer
+        how = {"cloze": "", "prior": " (options alone)"}.get(answer, f" ({answer})")
+        out = "" if cell.ablation == "none" else f" without {cell.ablation.replace('skip:', '')}"
+        where = f"[{self._job}/{self._jobs}] {cell.model.name} " if self._jobs > 12 else ""
+        return f"{where}{cell.questions.task}{how}{out}"
+
+    def _fail(self, event: Failed) -> None:
+        self.close()
+        cells = [self._cells[id_] for id_ in event.cells if id_ in self._cells]
+        names = list(dict.fromkeys(f"{c.model.name}, {c.questions.task}" for c in cells))
+        if len(names) > 3:
+            names = [*names[:3], f"{len(names) - 3} more"]
+        where = f"failed ({'; '.join(names)})" if names else "failed"
+        if self._jobs > 1 or not cells:
+            err.print(f"{where}: {event.message}", markup=False)
+
+    def close(self) -> None:
+        """End the meter that is shown."""
+        if self._meter:
+            self._meter.__exit__()
+        self._meter = None

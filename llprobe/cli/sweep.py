@@ -1,0 +1,274 @@
+"""`llprobe sweep`: plan, run, watch and steer sweeps.
+
+This module knows the commands' options and tables. A sweep is carried out by `conduct`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from llprobe.cli.awake import awake
+from llprobe.cli.follow import Screen, follow, interruptible
+from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, database, option
+from llprobe.cli.output import Column, drawn, emit, err, percent
+from llprobe.cli.planview import planned_rows, print_plan
+from llprobe.conduct import carry_out, prepare, spec_of_run
+from llprobe.errors import RunError, UsageError
+from llprobe.report import cell_rows, progress_of, run_rows
+from llprobe.runner import Cancel, raise_failure
+from llprobe.store import Store
+from llprobe.sweep import SweepSpec, example_sweep, read_sweep
+
+__all__ = ["app", "cell_columns", "conduct_sweep"]
+
+app = typer.Typer(help="Plan, run, watch and steer sweeps.", no_args_is_help=True)
+File = Annotated[Path, typer.Argument(help="A sweep's YAML file.", dir_okay=False)]
+Name = Annotated[str, typer.Argument(help="A sweep's name, or a run's id; `last` is the newest.")]
+Fresh = Annotated[bool, option("--fresh", help="Forget what is stored of it, start over.")]
+_WATCH = 1.0
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="The sweep's name; its file is called so.")],
+    folder: Annotated[Path, option("--folder", help="Where it is written.")] = Path(),
+) -> None:
+    """Write a commented example, NAME.yaml."""
+    text, path = example_sweep(name), folder / f"{name}.yaml"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as problem:
+        raise UsageError(f"{path} is there already; take another name, or remove it") from problem
+    except OSError as problem:
+        raise UsageError(f"cannot write {path}: {problem.strerror}") from problem
+    err.print(f"wrote {path}; next: llprobe sweep plan {path}", markup=False)
+
+
+@app.command("plan")
+def plan(
+    file: File,
+    estimate: Annotated[
+        bool, option("--estimate/--no-estimate", help="Load the models to count and calibrate.")
+    ] = True,
+    db: Db = None,
+    form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Say what a sweep will compute, what of it is done, and how long the rest will take here."""
+    prepared = prepare(read_sweep(file))
+    with Store(database(db)) as store:
+        rows = planned_rows(prepared, store, estimate=estimate)
+        print_plan(prepared, rows, form, output)
+
+
+@app.command("run")
+def run(
+    file: File,
+    fresh: Fresh = False,
+    keep_awake: KeepAwake = False,
+    db: Db = None,
+    form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Carry a sweep out; the same command again continues, an edited file computes what is new."""
+    conduct_sweep(read_sweep(file), db, form, output, fresh=fresh, keep_awake=keep_awake)
+
+
+@app.command("resume")
+def resume(
+    name: Name, keep_awake: KeepAwake = False, db: Db = None, form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:  # fmt: skip
+    """Continue a sweep that was paused, cancelled or interrupted."""
+    with Store(database(db), create=False) as store:
+        _, spec = spec_of_run(store, name)
+    conduct_sweep(spec, db, form, output, keep_awake=keep_awake)
+
+
+@app.command("retry")
+def retry(
+    name: Name, keep_awake: KeepAwake = False, db: Db = None, form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:  # fmt: skip
+    """Compute the cells of a sweep that failed, and no others."""
+    with Store(database(db), create=False) as store:
+        run_id, spec = spec_of_run(store, name)
+        if not any(cell.status == "failed" for cell in store.cells(run_id)):
+            err.print(f"nothing of {name} has failed")
+            return
+    conduct_sweep(spec, db, form, output, failed_only=True, keep_awake=keep_awake)
+
+
+def conduct_sweep(
+    spec: SweepSpec,
+    db: Path | None,
+    form: Format,
+    output: Path | None,
+    *,
+    fresh: bool = False,
+    failed_only: bool = False,
+    keep_awake: bool = False,
+) -> None:
+    """Carry a sweep out, show its progress on stderr, and print its cells at the end."""
+    path, cancel = database(db), Cancel()
+    command = shlex.join(["llprobe", *sys.argv[1:]])
+    with Store(path) as store, interruptible(cancel), awake(wanted=keep_awake):
+        screen = Screen(store, path)
+        events = carry_out(
+            spec, store, command, cancel, fresh=fresh, failed_only=failed_only,
+            planned=screen.planned,
+        )  # fmt: skip
+        failed = follow(events, screen)
+        if screen.run:
+            _print_cells(store, screen.run, form, output)
+    if cancel.requests:
+        err.print("stopped: what is scored is stored; the same command continues")
+        raise KeyboardInterrupt
+    if len(failed) == 1:
+        raise_failure(failed[0])
+    if failed:
+        raise RunError(f"{len(failed)} parts failed: `llprobe sweep retry` tries them again")
+
+
+@app.command("ls")
+def ls(db: Db = None, form: FormatOption = Format.TABLE, output: Output = None) -> None:
+    """List the sweeps, the newest first."""
+    with Store(database(db), create=False) as store:
+        rows = run_rows([run for run in store.runs() if run.name])
+    columns = [
+        Column("name", "sweep"),
+        Column("status", "status"),
+        Column("updated", "updated (UTC)", lambda v: str(v)[:16].replace("T", " ")),
+        Column("models", "models", lambda v: str(len(v)), right=True),
+        Column("tasks", "tasks", lambda v: str(len(v)), right=True),
+        Column("cells", "cells", right=True),
+        Column("cells_done", "done", right=True),
+        Column("cells_failed", "failed", right=True),
+        Column("done", "scored", right=True),
+        Column("items", "items", right=True),
+    ]
+    emit(rows, columns, form, output)
+
+
+@app.command("show")
+def show(
+    name: Name = "last",
+    db: Db = None,
+    form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Print the cells of a sweep: how far each is, and what came out so far."""
+    with Store(database(db), create=False) as store:
+        _print_cells(store, store.find_run(name), form, output)
+
+
+@app.command("pause")
+def pause(name: Name, db: Db = None) -> None:
+    """Ask the process that runs a sweep to stop after its batch; `resume` goes on."""
+    _ask(name, "pause", db)
+
+
+@app.command("cancel")
+def cancel(name: Name, db: Db = None) -> None:
+    """Ask the process that runs a sweep to stop after its batch; what is scored stays."""
+    _ask(name, "cancel", db)
+
+
+def _ask(name: str, wanted: str, db: Path | None) -> None:
+    with Store(database(db), create=False) as store:
+        run_id = store.find_run(name)
+        holders = store.workers(run_id)
+        if not holders:
+            raise UsageError(f"{name} is not running: there is nothing to {wanted}")
+        store.ask(run_id, wanted)
+    err.print(f"asked {holders[0]} to {wanted} {name}", markup=False)
+
+
+@app.command("rm")
+def rm(name: Name, db: Db = None) -> None:
+    """Delete a sweep and what only it has scored; models and quants stay."""
+    with Store(database(db), create=False) as store:
+        store.remove(store.find_run(name))
+    err.print(f"removed {name}", markup=False)
+
+
+@app.command("watch")
+def watch(name: Name = "last", db: Db = None) -> None:
+    """Show a sweep while another process runs it, until that one ends or Ctrl-C."""
+    with Store(database(db), create=False) as store:
+        run_id = store.find_run(name)
+        if err.is_terminal:
+            with Live(console=err, refresh_per_second=4, transient=True) as live:
+                while store.workers(run_id):
+                    live.update(Text.from_ansi(_cells_text(store, run_id)))
+                    time.sleep(_WATCH)
+        else:
+            _watch_plainly(store, run_id)
+        _print_cells(store, run_id, Format.TABLE, None)
+
+
+def _watch_plainly(store: Store, run_id: str) -> None:
+    said = ""
+    while store.workers(run_id):
+        line = _whole(progress_of(cell_rows(store, run_id)))
+        if line != said:
+            err.print(line, markup=False)
+            said = line
+        time.sleep(_WATCH)
+
+
+def _cells_text(store: Store, run_id: str) -> str:
+    rows = cell_rows(store, run_id)
+    return drawn(rows, cell_columns(rows), Format.TABLE, None, _whole(progress_of(rows)))
+
+
+def _print_cells(store: Store, run_id: str, form: Format, output: Path | None) -> None:
+    rows = cell_rows(store, run_id)
+    record = next(run for run in store.runs() if run.id == run_id)
+    called = record.name or run_id[:8]
+    emit(rows, cell_columns(rows), form, output, f"{called}, {record.status}: MC1 in %")
+    err.print(_whole(progress_of(rows)), markup=False)
+    for error in dict.fromkeys(row["error"] for row in rows if row["error"]):
+        err.print(f"failed: {error}", markup=False)
+
+
+def _whole(counts: dict[str, int]) -> str:
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    return (
+        f"{counts['done']} of {counts['cells']} cells done{failed}; "
+        f"{counts['items_done']} of {counts['items']} items scored"
+    )
+
+
+def cell_columns(rows: list[dict[str, Any]]) -> list[Column]:
+    """Columns that say something for these rows."""
+    varied = {
+        "model": "model", "ablation": "left out", "task": "task", "answer": "answer",
+        "shots": "shots", "seed": "seed", "lens": "lens",
+    }  # fmt: skip
+    always = {"model", "task", "lens"}
+    plain = {"ablation": "none", "answer": "cloze", "shots": "default", "seed": 0}
+    columns = [
+        Column(key, heading, head=True)
+        for key, heading in varied.items()
+        if key in always or any(row[key] != plain[key] for row in rows)
+    ]
+    return [
+        *columns,
+        Column("status", "status", head=True),
+        Column("done", "scored", right=True),
+        Column("items", "items", right=True),
+        Column("chance", "chance", percent, right=True),
+        Column("best", "best", percent, right=True),
+        Column("best_layer", "at layer", right=True),
+        Column("last", "last", percent, right=True),
+    ]

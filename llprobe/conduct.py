@@ -1,0 +1,158 @@
+"""A sweep as a person wrote it -> everything that it takes to carry it out, in the right order.
+
+    models found, quants made -> plan -> run -> quants that were not to stay deleted
+
+Both front ends carry sweeps out through here; `llprobe run` is a sweep of what was typed. This
+module knows the order of these steps. It does not know screens, nor how any of them is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from llprobe.children import Cancel, call
+from llprobe.errors import LlprobeError, UsageError
+from llprobe.events import Event, Failed, Quantized, QuantizeRequest
+from llprobe.machine import performance_cores
+from llprobe.model import ModelInfo
+from llprobe.plan import Plan, make_plan
+from llprobe.runner import run
+from llprobe.store import Store
+from llprobe.sweep import SweepSpec, Unmade, made_quant, models_of, parse_sweep, sweep_of, to_yaml
+
+__all__ = ["Prepared", "Unusable", "carry_out", "make_quants", "prepare", "spec_of_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A model that a sweep names and that cannot be used; the others are."""
+
+    name: str
+    error: LlprobeError
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a sweep comes to here and now."""
+
+    spec: SweepSpec
+    models: tuple[ModelInfo, ...]
+    unmade: tuple[Unmade, ...]
+    """Quants that are to be made before the sweep can be planned whole."""
+    unusable: tuple[Unusable, ...]
+
+    def plan(self) -> Plan:
+        """Lay out the cells of the models that are there; see `plan.make_plan`."""
+        return make_plan(sweep_of(self.spec, self.models), self.spec.name, to_yaml(self.spec))
+
+
+def prepare(spec: SweepSpec) -> Prepared:
+    """Look up the models of a sweep, making none.
+
+    A model that cannot be used is set aside; where none is left, its error is raised.
+    """
+    unusable: list[Unusable] = []
+    found = list(
+        models_of(spec, made_quant, lambda name, error: unusable.append(Unusable(name, error)))
+    )
+    if not found and unusable:
+        raise unusable[0].error
+    return Prepared(
+        spec,
+        tuple(model for model in found if isinstance(model, ModelInfo)),
+        tuple(model for model in found if isinstance(model, Unmade)),
+        tuple(unusable),
+    )
+
+
+def make_quants(prepared: Prepared, cancel: Cancel | None = None) -> Iterator[Event]:
+    """Make the quants that are missing, each in a child; yields its steps, then `Quantized`.
+
+    A `Failed` names a quant that could not be made; the next one is tried.
+    """
+    cancel = cancel or Cancel()
+    for unmade in prepared.unmade:
+        if cancel.requests:
+            return
+        threads = prepared.spec.engine.n_threads or performance_cores()
+        request = QuantizeRequest(unmade.source, unmade.quant, str(unmade.path), threads)
+        for event in call(request, cancel):
+            if isinstance(event, Quantized) and not unmade.keep:
+                _marker(unmade.path).touch()
+            if isinstance(event, Failed):
+                yield replace(event, message=f"{unmade.name}: {event.message}")
+            else:
+                yield event
+
+
+def carry_out(
+    spec: SweepSpec,
+    store: Store,
+    command: str,
+    cancel: Cancel | None = None,
+    *,
+    fresh: bool = False,
+    failed_only: bool = False,
+    planned: Callable[[Plan], None] | None = None,
+) -> Iterator[Event]:
+    """Carry a sweep out, and yield what happens; `planned` is told the plan once there is one.
+
+    The same sweep again continues. `failed_only` computes the cells that failed and no others.
+    """
+    cancel = cancel or Cancel()
+    prepared = prepare(spec)
+    for each in prepared.unusable:
+        yield _failed(each)
+    if prepared.unmade:
+        yield from make_quants(prepared, cancel)
+        if cancel.requests:
+            return
+        prepared = prepare(spec)
+    plan = prepared.plan()
+    if planned:
+        planned(plan)
+    only = _failed_cells(store, plan) if failed_only else None
+    yield from run(plan, store, command, cancel, fresh=fresh, only=only)
+    _delete_unkept(spec, store, plan)
+
+
+def _failed(unusable: Unusable) -> Failed:
+    error = unusable.error
+    return Failed(type(error).__name__, f"{unusable.name}: {error}", error.exit_code)
+
+
+def _failed_cells(store: Store, plan: Plan) -> frozenset[str]:
+    return frozenset(cell.id for cell in store.cells(plan.id) if cell.status == "failed")
+
+
+def _delete_unkept(spec: SweepSpec, store: Store, plan: Plan) -> None:
+    """Delete quants that were made for this sweep only, once everything on them is done."""
+    unkept = {quant for entry in spec.models if not entry.keep for quant in entry.quantize}
+    for model, jobs in plan.jobs():
+        cells = chain.from_iterable(job.cells for job in jobs)
+        made = model.origin == "quantized" and model.name.rpartition(":")[2] in unkept
+        if made and all(store.is_done(cell.id) for cell in cells):
+            for path in model.paths:
+                if _marker(path).exists():
+                    path.unlink(missing_ok=True)
+                    _marker(path).unlink()
+
+
+def _marker(path: Path) -> Path:
+    """Return the file that says that a quant was made to be deleted."""
+    return path.with_name(f"{path.name}.temporary")
+
+
+def spec_of_run(store: Store, name: str) -> tuple[str, SweepSpec]:
+    """Return the id and the sweep of a stored run, to carry it out again.
+
+    Raises UnknownName for no such run, UsageError for one that was stored before sweeps were.
+    """
+    run_id = store.find_run(name)
+    text = store.spec(run_id)
+    if not text:
+        raise UsageError(f"run {run_id[:8]} is older than sweeps: type its command again")
+    return run_id, parse_sweep(text, f"run {run_id[:8]}")

@@ -1,0 +1,63 @@
+"""A run's cells as rows: what each is, how far it is, and what came out so far.
+
+This module knows cells and their sums. It does not know terminals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llprobe.analysis import Tally
+from llprobe.store import CellRecord, Store
+from llprobe.task.prior import PRIOR
+
+__all__ = ["cell_rows", "progress_of"]
+
+
+def cell_rows(store: Store, run: str) -> list[dict[str, Any]]:
+    """Return a row per cell of a run, in its order; accuracies (MC1) in [0, 1]."""
+    return [_row(store, cell) for cell in store.cells(run)]
+
+
+def _row(store: Store, cell: CellRecord) -> dict[str, Any]:
+    sums = store.tallies(cell).get("") if cell.answer not in {PRIOR, "generate"} else None
+    shots = cell.request.get("num_fewshot")
+    return {
+        "cell": cell.id,
+        "model": cell.model,
+        "ablation": cell.ablation,
+        "task": cell.task,
+        "answer": cell.answer,
+        "shots": "default" if shots is None else str(shots),
+        "seed": cell.request.get("seed", 0),
+        "lens": cell.lens,
+        "status": cell.status,
+        "done": cell.n_done,
+        "items": cell.n_items,
+        "error": cell.error,
+        **_found(cell, sums),
+    }
+
+
+def _found(cell: CellRecord, sums: Tally | None) -> dict[str, Any]:
+    if sums is None or not sums.n_items:
+        return {"chance": None, "best": None, "best_layer": None, "last": None}
+    best = sums.best_layer()
+    return {
+        "chance": sums.guess["mc1"],
+        "best": sums.at(best),
+        "best_layer": best,
+        "last": sums.at(cell.model_info["n_layers"]),
+    }
+
+
+def progress_of(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Count cells by status, and items."""
+    counts = {"cells": len(rows), "done": 0, "failed": 0, "running": 0}
+    for row in rows:
+        if row["status"] in counts:
+            counts[row["status"]] += 1
+    return counts | {
+        "items_done": sum(row["done"] for row in rows),
+        "items": sum(row["items"] for row in rows),
+    }
