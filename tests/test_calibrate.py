@@ -13,14 +13,12 @@ from test_score import questions, task_of
 
 from llprobe.engine.calibrate import _growing, _rate, calibrate
 from llprobe.engine.packed import (
-    GROUP_SIZE,
     count_prompts,
     count_task,
     pack_prompts,
     pack_task,
 )
 from llprobe.engine.score import Scorer
-from llprobe.engine.write import GROUP_SIZE as WRITTEN_TOGETHER
 from llprobe.engine.write import PromptTokens, Writer
 from llprobe.errors import ModelTooLarge
 
@@ -126,7 +124,6 @@ def test_what_is_counted_is_what_is_written_at_most(
         answers = [answer for _, group in writer.written() for answer in group]
         assert writer.phases.written <= counts.written
         assert writer.phases.tokens == counts.tokens + writer.phases.written - len(answers)
-    assert GROUP_SIZE == WRITTEN_TOGETHER
 
 
 def test_no_prompts_and_no_questions_are_no_work(tiny: Tiny, probe: OpenProbe) -> None:

@@ -15,11 +15,12 @@ from nativellama import spelled
 from numpy.typing import NDArray
 from oracle import NumpyLlama
 
+from llprobe.engine.packed import GROUP_SIZE
+from llprobe.engine.packed import _grouped as grouped
 from llprobe.engine.probe import Probe
 from llprobe.engine.session import Context
-from llprobe.engine.write import GROUP_SIZE, PromptTokens, Writer, Written, fits, prompt_tokens
+from llprobe.engine.write import PromptTokens, Writer, Written, fits, prompt_tokens
 from llprobe.engine.write import _Answer as Answer
-from llprobe.engine.write import _grouped as grouped
 from llprobe.errors import RunError, TaskError
 
 Tiny = Callable[..., Path]
@@ -372,7 +373,7 @@ def test_sizes_of_groups(
     probe = exact(tiny(**options), **settings)
     with Writer(probe, of(PROMPTS), (), 10) as writer:
         assert [len(group) for group in writer.groups] == sizes
-        assert writer.group_tokens == tuple(14 * size for size in sizes)
+        assert writer.n_tokens == len(writer.prefix) + 14 * sum(sizes)
         assert writer._context.n_ctx == 256, "as much as is needed, in steps of 256"
 
 

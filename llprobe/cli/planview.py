@@ -1,6 +1,6 @@
 """What a sweep will compute, as a table: cells, what is done, tokens, time and memory.
 
-This module knows rows and columns. The figures come from `estimate`.
+This module knows rows and columns. The figures come from `forecast`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,52 @@ from typing import Any
 from llprobe.cli.options import Format
 from llprobe.cli.output import Column, emit, err
 from llprobe.conduct import Prepared
+from llprobe.forecast import Forecast, forecast
 from llprobe.plan import Cell
+from llprobe.runner import Cancel
 from llprobe.store import Store
 
-__all__ = ["planned_rows", "print_plan"]
+__all__ = ["duration", "planned_rows", "print_plan"]
 
 
-def planned_rows(prepared: Prepared, store: Store, *, estimate: bool) -> list[dict[str, Any]]:
-    """Return a row per cell of a sweep, and one per quant that is to be made."""
+def planned_rows(
+    prepared: Prepared, store: Store, cancel: Cancel, *, estimate: bool
+) -> list[dict[str, Any]]:
+    """Return a row per cell of a sweep, and one per quant that is to be made.
+
+    Cells of one job share their work: tokens, seconds and memory stand with the first of them.
+    """
     plan = prepared.plan()
-    rows = [_row(cell, store) for cell in plan.cells]
-    return rows + [_unmade(unmade.name) for unmade in prepared.unmade]
+    rows = {cell.id: _row(cell, store) for cell in plan.cells}
+    for each in forecast(plan, store, cancel) if estimate else ():
+        _fill(rows, each)
+    return [*rows.values(), *(_unmade(unmade.name) for unmade in prepared.unmade)]
 
 
 def _row(cell: Cell, store: Store) -> dict[str, Any]:
     return {
         **cell.features,
-        "seed": cell.request.seed,
         "items": len(cell.questions.items),
         "status": "done" if store.is_done(cell.id) else "to do",
+        "tokens": None,
+        "seconds": None,
+        "memory_bytes": None,
     }
+
+
+def _fill(rows: dict[str, dict[str, Any]], found: Forecast) -> None:
+    for n, cell in enumerate(found.cells):
+        row = rows[cell.id]
+        if found.failed:
+            row |= {"status": "cannot run", "error": found.failed}
+            continue
+        row |= {"items": found.n_items, "shared_with": found.cells[0].lens if n else None}
+        if n == 0:
+            row |= {
+                "tokens": found.counts.tokens + found.counts.written,
+                "seconds": found.seconds,
+                "memory_bytes": found.memory.total if found.memory else None,
+            }
 
 
 def _unmade(name: str) -> dict[str, Any]:
@@ -41,15 +67,52 @@ def print_plan(
     prepared: Prepared, rows: list[dict[str, Any]], form: Format, output: Path | None
 ) -> None:
     """Print the rows, and what they come to."""
-    columns = [
+    emit(rows, _columns(rows), form, output, f"sweep {prepared.spec.name}")
+    for unusable in prepared.unusable:
+        err.print(f"left out: {unusable.name}: {unusable.error}", markup=False)
+    for error in dict.fromkeys(row["error"] for row in rows if row.get("error")):
+        err.print(f"cannot run: {error}", markup=False)
+    done = sum(row["status"] == "done" for row in rows)
+    took = [row["seconds"] for row in rows if row.get("seconds") is not None]
+    peaks = [row["memory_bytes"] for row in rows if row.get("memory_bytes")]
+    more = f"; about {duration(sum(took))} to do" if took else ""
+    more += f", {max(peaks) / 2**30:.1f} GiB of memory at most" if peaks else ""
+    err.print(f"{len(rows)} cells, {done} of them done{more}", markup=False)
+
+
+def _columns(rows: list[dict[str, Any]]) -> list[Column]:
+    """Columns that say something for these rows."""
+    plain = {"ablation": "none", "answer": "cloze", "shots": "default", "seed": "0"}
+    headings = {"ablation": "left out", "answer": "answer", "shots": "shots", "seed": "seed"}
+    told = [
+        Column(key, heading, head=True)
+        for key, heading in headings.items()
+        if any(row.get(key, plain[key]) != plain[key] for row in rows)
+    ]
+    return [
         Column("model", "model", head=True),
-        Column("ablation", "left out", head=True),
         Column("task", "task", head=True),
-        Column("answer", "answer", head=True),
+        *told,
         Column("lens", "lens", head=True),
         Column("status", "status"),
         Column("items", "items", right=True),
-    ]
-    emit(rows, columns, form, output, f"sweep {prepared.spec.name}")
-    done = sum(row["status"] == "done" for row in rows)
-    err.print(f"{len(rows)} cells, {done} of them done", markup=False)
+        Column("tokens", "tokens", lambda v: "" if v is None else f"{v:,}", right=True),
+        Column("seconds", "time", lambda v: "" if v is None else duration(v), right=True),
+        Column(
+            "memory_bytes", "memory", lambda v: "" if v is None else f"{v / 2**20:,.0f} MiB",
+            right=True,
+        ),
+    ]  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 42 s, 3 min, 2 h 05 min, 3 d 04 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24:02} h"

@@ -64,9 +64,12 @@ def plan(
     output: Output = None,
 ) -> None:
     """Say what a sweep will compute, what of it is done, and how long the rest will take here."""
-    prepared = prepare(read_sweep(file))
+    prepared, cancel = prepare(read_sweep(file)), Cancel()
     with Store(database(db)) as store:
-        rows = planned_rows(prepared, store, estimate=estimate)
+        with interruptible(cancel):
+            rows = planned_rows(prepared, store, cancel, estimate=estimate)
+        if cancel.requests:
+            raise KeyboardInterrupt
         print_plan(prepared, rows, form, output)
 
 

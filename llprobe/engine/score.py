@@ -21,10 +21,11 @@ import numpy.typing as npt
 from llprobe.ablation import NONE, Ablation
 from llprobe.engine.ablate import check_ablation, open_capture
 from llprobe.engine.lens import normed_layers, target_log_probs
+from llprobe.engine.packed import count_task, pack_task
 from llprobe.engine.probe import Probe
 from llprobe.engine.session import Context
 from llprobe.engine.tokens import TokenizedTask
-from llprobe.engine.trie import Limits, Packing, Trie, build_trie, pack, slices
+from llprobe.engine.trie import Packing, Trie, build_trie, slices
 
 __all__ = ["ItemScore", "Scorer"]
 
@@ -78,14 +79,10 @@ class Scorer:
         self.probe, self.task, self.layers = probe, task, tuple(layers)
         n_layers = probe.model.n_layers
         self._normed = {lens: normed_layers(lens, self.layers, n_layers) for lens in lenses}
-        settings = probe.settings
-        n_ctx = settings.n_ctx or task.longest + settings.n_batch
-        share = settings.share
-        leaves = min(settings.max_leaves, probe.max_rows) if share else 1
-        tokens = settings.n_batch if share else 1
-        self.packing: Packing = pack(task.items, Limits(tokens, n_ctx, leaves, share_prefix=share))
+        packed = pack_task(task, probe.settings, probe.max_rows)
+        self.packing: Packing = packed.packing
         self._context = self._stack.enter_context(
-            Context(probe.model, n_ctx, leaves + 1, probe.max_rows)
+            Context(probe.model, packed.n_ctx, packed.leaves + 1, probe.max_rows)
         )
         self._capture = open_capture(probe, self._context, self.layers, ablation)
         self.phases = Phases()
@@ -94,11 +91,7 @@ class Scorer:
     @property
     def n_tokens(self) -> int:
         """Tokens that all groups decode, the shared prefix included."""
-        skip = len(self.packing.prefix)
-        tries = (
-            build_trie(self.task.items, p, skip) for g in self.packing.groups for p in g.passes
-        )
-        return skip + sum(len(trie.tokens) for trie in tries)
+        return count_task(self.task.items, self.packing).tokens
 
     def groups(self, done: frozenset[int] = frozenset()) -> Iterator[tuple[int, list[ItemScore]]]:
         """Score every group that is not `done`; yields (group index, its items' scores)."""

@@ -15,22 +15,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.engine.packed import pack_prompts
 from llprobe.engine.probe import Probe
 from llprobe.engine.session import Context
 from llprobe.errors import RunError, TaskError
 from llprobe.task import Skipped
 
-__all__ = ["GROUP_SIZE", "PromptTokens", "Writer", "Written", "fits", "prompt_tokens"]
+__all__ = ["PromptTokens", "Writer", "Written", "fits", "prompt_tokens"]
 
 IntArray = npt.NDArray[np.int32]
-
-GROUP_SIZE: Final = 8
-"""Most prompts that are answered together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +102,6 @@ def prompt_tokens(
     return prompts, tuple(skipped)
 
 
-def _shared_prefix(prompts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """Tokens that all prompts begin with, short of the last one of the shortest."""
-    if not prompts:
-        return ()
-    low, high = min(prompts), max(prompts)
-    end = min(map(len, prompts)) - 1
-    return low[: next((i for i in range(end) if low[i] != high[i]), end)]
-
-
-def _grouped(cells: Sequence[int], size: int, room: int) -> tuple[tuple[int, ...], ...]:
-    """Cut positions 0..n, in order, into groups of at most `size`, and of `room` cells in sum.
-
-    A position that takes more than `room` is a group by itself.
-    """
-    groups: list[tuple[int, ...]] = []
-    used = 0
-    for position, need in enumerate(cells):
-        if groups and len(groups[-1]) < size and used + need <= room:
-            groups[-1] += (position,)
-            used += need
-        else:
-            groups.append((position,))
-            used = need
-    return tuple(groups)
-
-
 class _Answer:
     """One answer while it is being written: its tokens, its text, and whether it has ended.
 
@@ -173,24 +145,21 @@ class Writer:
         self._stack = ExitStack()
         self.probe, self.prompts = probe, prompts
         self.stop, self.max_tokens = tuple(stop), max_tokens
-        settings = probe.settings
-        self.prefix = _shared_prefix(prompts.prompts) if settings.share else ()
-        skip = len(self.prefix)
-        cells = [len(prompt) - skip + max_tokens for prompt in prompts.prompts]
-        size = min(GROUP_SIZE, settings.max_leaves, probe.max_rows) if settings.share else 1
-        # together, too, they take no more memory than the model's longest text would
-        room = (settings.n_ctx or probe.model.n_ctx_train) - skip
-        self.groups = _grouped(cells, size, room)
-        self.group_tokens = tuple(sum(cells[p] for p in group) for group in self.groups)
-        n_ctx = skip + max(self.group_tokens, default=1)
-        self._context = self._stack.enter_context(Context(probe.model, n_ctx, size + 1, size))
+        packed = pack_prompts(
+            prompts.prompts, probe.settings, probe.max_rows, probe.model.n_ctx_train, max_tokens
+        )
+        self.prefix, self.groups = packed.prefix, packed.groups
+        self._context = self._stack.enter_context(
+            Context(probe.model, packed.n_ctx, packed.size + 1, packed.size)
+        )
         self.phases = Phases()
         self._ready = False
 
     @property
     def n_tokens(self) -> int:
         """Upper bound of the tokens that all groups decode: prefix, prompts, longest answers."""
-        return len(self.prefix) + sum(self.group_tokens)
+        skip = len(self.prefix)
+        return skip + sum(len(p) - skip + self.max_tokens for p in self.prompts.prompts)
 
     def written(self, done: frozenset[int] = frozenset()) -> Iterator[tuple[int, list[Written]]]:
         """Answer every group that is not `done`; yields (group index, its answers)."""

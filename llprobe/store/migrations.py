@@ -85,10 +85,6 @@ def _sweeps(db: sqlite3.Connection) -> None:
         """CREATE TABLE rates (
             fingerprint TEXT NOT NULL, settings TEXT NOT NULL, machine TEXT NOT NULL,
             rates TEXT NOT NULL, PRIMARY KEY (fingerprint, settings, machine)) WITHOUT ROWID""",
-        """CREATE TABLE quants (
-            source TEXT NOT NULL, quant TEXT NOT NULL, version TEXT NOT NULL,
-            fingerprint TEXT NOT NULL, info TEXT NOT NULL,
-            PRIMARY KEY (source, quant, version)) WITHOUT ROWID""",
     ):
         db.execute(statement)
 

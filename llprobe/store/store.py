@@ -6,6 +6,7 @@ rows. It does not know processes or what the numbers mean.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -240,6 +241,28 @@ class Store:
         """Running sums of a cell by group, all items under ``""``; see tallies.py."""
         with in_words(self.path):
             return read_tallies(self._db, cell.id, cell.layers)
+
+    def phases(self, cell: str) -> dict[str, float]:
+        """Return seconds and work of a finished cell by phase; nothing for another one."""
+        with in_words(self.path):
+            row = self._db.execute("SELECT phases FROM cells WHERE id = ?", (cell,)).fetchone()
+        return dict(json.loads(row[0])) if row else {}
+
+    def rates(self, fingerprint: str, settings: str, machine: str) -> dict[str, Any] | None:
+        """Return how fast a machine runs a model, if that was measured before."""
+        with in_words(self.path):
+            row = self._db.execute(
+                "SELECT rates FROM rates WHERE fingerprint = ? AND settings = ? AND machine = ?",
+                (fingerprint, settings, machine),
+            ).fetchone()
+        return dict(json.loads(row[0])) if row else None
+
+    def keep_rates(
+        self, fingerprint: str, settings: str, machine: str, rates: dict[str, Any]
+    ) -> None:
+        """Keep how fast a machine runs a model."""
+        row = (fingerprint, settings, machine, as_json(rates))
+        self._write(lambda db: _run(db, "INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?)", row))
 
     def answers(self, cell: str) -> Iterator[read.CellAnswer]:
         """Yield what the model wrote to a cell's items, in the task's order."""
