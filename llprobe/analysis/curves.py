@@ -5,6 +5,7 @@ This module knows sets of items. It does not know where they were stored or how 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from llprobe.analysis.metrics import chance, mc1, mc2, mc3, normalised, shortest
 
-__all__ = ["METRICS", "Curve", "Scored", "item_curves", "item_metrics"]
+__all__ = ["METRICS", "Curve", "Means", "Scored", "item_curves", "item_metrics"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,8 +52,28 @@ class Scored(Protocol):
         """Summed log-probs after a neutral stem (n_options, n_layers); None where not scored."""
 
 
+class Means(ABC):
+    """Means of metrics over a set of items at every layer, however they are known."""
+
+    layers: tuple[int, ...]
+
+    @abstractmethod
+    def mean(self, metric: str) -> FloatArray:
+        """Mean of a metric by layer, (n_layers,)."""
+
+    def best_layer(self, metric: str = "mc1") -> int:
+        """The layer of the highest mean, the first of equals."""
+        return self.layers[int(self.mean(metric).argmax())]
+
+    def at(self, layer: int, metric: str = "mc1") -> float | None:
+        """Mean at a layer, None where that layer was not scored."""
+        if layer not in self.layers:
+            return None
+        return float(self.mean(metric)[self.layers.index(layer)])
+
+
 @dataclass(frozen=True)
-class Curve:
+class Curve(Means):
     """Metrics of a set of items at every layer.
 
     `values[metric]` is (n_items, n_layers) in [0, 1]; `pmi` is among them where every item has a
@@ -80,16 +101,6 @@ class Curve:
     def mean(self, metric: str) -> FloatArray:
         """Mean of a metric by layer, (n_layers,)."""
         return np.asarray(self.values[metric].mean(axis=0), np.float64)
-
-    def best_layer(self, metric: str = "mc1") -> int:
-        """The layer of the highest mean, the first of equals."""
-        return self.layers[int(self.mean(metric).argmax())]
-
-    def at(self, layer: int, metric: str = "mc1") -> float | None:
-        """Mean at a layer, None where that layer was not scored."""
-        if layer not in self.layers:
-            return None
-        return float(self.values[metric][:, self.layers.index(layer)].mean())
 
 
 def item_metrics(item: Scored) -> dict[str, FloatArray]:

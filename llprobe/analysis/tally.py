@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.analysis.curves import Scored, item_metrics
+from llprobe.analysis.curves import Means, Scored, item_metrics
 from llprobe.analysis.metrics import chance, shortest
 
 __all__ = ["TALLIED", "Tally", "tally"]
@@ -24,7 +24,7 @@ TALLIED: Final = ("mc1", "mc2", "mc3", "acc_norm_tokens", "acc_norm_bytes")
 
 
 @dataclass(frozen=True)
-class Tally:
+class Tally(Means):
     """Sums over a set of items; offers the means that `Curve` does.
 
     `sums` (len(TALLIED), n_layers); `guesses` (4,): what guessing gets of MC1, MC2 and MC3, and
@@ -71,16 +71,6 @@ class Tally:
     def mean(self, metric: str) -> FloatArray:
         """Mean of a metric by layer, (n_layers,)."""
         return self.values[metric]
-
-    def best_layer(self, metric: str = "mc1") -> int:
-        """The layer of the highest mean, the first of equals."""
-        return self.layers[int(self.mean(metric).argmax())]
-
-    def at(self, layer: int, metric: str = "mc1") -> float | None:
-        """Mean at a layer, None where that layer was not scored."""
-        if layer not in self.layers:
-            return None
-        return float(self.mean(metric)[self.layers.index(layer)])
 
 
 def tally(items: Iterable[Scored], layers: Sequence[int]) -> Tally:
