@@ -19,7 +19,7 @@ ifdef LLAMA_WHEELS
   LLAMA_PIP := --prefer-binary --only-binary llama-cpp-python --extra-index-url $(LLAMA_WHEELS)
 endif
 
-.PHONY: help demo test check format lint types imports parity bench torture night fuzz clean
+.PHONY: help demo test check format lint types imports parity bench bench-sweeps night fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,7 +28,7 @@ help:
 	@echo "make check    format, lint, types, import contracts, tests: what CI asks for"
 	@echo "make parity   compare with an independent implementation's numbers (../shared/golden)"
 	@echo "make bench    measure speed and memory, and append to docs/performance.md"
-	@echo "make torture  kill, fill, lock and interrupt a sweep 100 times; nothing may be lost"
+	@echo "make bench-sweeps  the store with 5 million scores, the parent with 100,000 items"
 	@echo "make night    a sweep of two models, four quants, all tasks; killed once, continued"
 	@echo "make fuzz     give 5,000 damaged model files to llprobe"
 	@echo "make clean    remove .venv and caches; stored runs and models stay"
@@ -93,8 +93,9 @@ bench: $(VENV)/.bench
 	@$(BIN)/llprobe models pull smollm2-135m
 	@$(BIN)/python tests/bench/main.py
 
-torture: $(VENV)/.dev
-	@$(BIN)/python tests/torture.py
+bench-sweeps: $(VENV)/.dev
+	@$(BIN)/llprobe models pull smollm2-135m
+	@$(BIN)/python tests/bench/sweeps.py --append docs/performance.md
 
 night: $(VENV)/.dev
 	@$(BIN)/llprobe models pull smollm2-135m

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -73,7 +73,7 @@ def call(
     cancel: Cancel | None = None,
     tick: Callable[[], None] | None = None,
     stalled: float = STALLED,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Carry `request` out in a child process and yield its events; the last may be a `Failed`.
 
     `tick` is called about twice a second. A child that neither says anything nor uses a processor
@@ -149,7 +149,7 @@ class _Watch:
         """Kill the child if it hangs."""
         used, now = self._seconds_used(), time.monotonic()
         if used is None or used > self._used:
-            self._used = used or self._used
+            self._used = self._used if used is None else used
             self._worked = now
         if now - self._worked > self._stalled or now - self._heard > _SILENT:
             self.hung = True
@@ -191,7 +191,12 @@ def _listen(pipe: Connection, watch: _Watch, tick: Callable[[], None]) -> Iterat
             yield Failed("RunError", f"the worker sent what is no event: {error}", 1)
             return
         watch.heard()
-        yield event
+        yield _in_one_line(event) if isinstance(event, Failed) else event
+
+
+def _in_one_line(failed: Failed) -> Failed:
+    """Return a failure as people and logs are told it."""
+    return replace(failed, message=" ".join(failed.message.split()))
 
 
 def _end(child: subprocess.Popen[bytes]) -> int:

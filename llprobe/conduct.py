@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 
 from llprobe.children import Cancel, call
 from llprobe.errors import LlprobeError, UsageError
@@ -21,7 +20,19 @@ from llprobe.model import ModelInfo
 from llprobe.plan import Plan, make_plan
 from llprobe.runner import run
 from llprobe.store import Store
-from llprobe.sweep import SweepSpec, Unmade, made_quant, models_of, parse_sweep, sweep_of, to_yaml
+from llprobe.sweep import (
+    Obtain,
+    SweepSpec,
+    Unmade,
+    delete_temporary,
+    made_quant,
+    models_of,
+    note_temporary,
+    parse_sweep,
+    remembered,
+    sweep_of,
+    to_yaml,
+)
 
 __all__ = ["Prepared", "Unusable", "carry_out", "make_quants", "prepare", "spec_of_run"]
 
@@ -49,14 +60,39 @@ class Prepared:
         return make_plan(sweep_of(self.spec, self.models), self.spec.name, to_yaml(self.spec))
 
 
-def prepare(spec: SweepSpec) -> Prepared:
+def prepare(spec: SweepSpec, store: Store | None = None) -> Prepared:
     """Look up the models of a sweep, making none.
 
-    A model that cannot be used is set aside; where none is left, its error is raised.
+    A model that cannot be used is set aside; where none is left, its error is raised. Given the
+    store, a quant that was deleted is not to be made again where all of its cells are done.
     """
+    if store is None:
+        return _look_up(spec, made_quant)
+    gone: set[str] = set()
+    needed: set[str] = set()
+
+    def obtain(source: ModelInfo, quant: str) -> ModelInfo | None:
+        known = made_quant(source, quant)
+        if known is None and (known := remembered(source, quant)):
+            gone.add(known.fingerprint)
+            return None if known.fingerprint in needed else known
+        return known
+
+    prepared = _look_up(spec, obtain)
+    if gone:
+        needed |= gone & _undone(store, prepared.plan())
+    return _look_up(spec, obtain) if needed else prepared
+
+
+def _undone(store: Store, plan: Plan) -> set[str]:
+    """Return the fingerprints of the models of which not every cell is done."""
+    return {cell.model.fingerprint for cell in plan.cells if not store.is_done(cell.id)}
+
+
+def _look_up(spec: SweepSpec, obtain: Obtain) -> Prepared:
     unusable: list[Unusable] = []
     found = list(
-        models_of(spec, made_quant, lambda name, error: unusable.append(Unusable(name, error)))
+        models_of(spec, obtain, lambda name, error: unusable.append(Unusable(name, error)))
     )
     if not found and unusable:
         raise unusable[0].error
@@ -81,7 +117,7 @@ def make_quants(prepared: Prepared, cancel: Cancel | None = None) -> Iterator[Ev
         request = QuantizeRequest(unmade.source, unmade.quant, str(unmade.path), threads)
         for event in call(request, cancel):
             if isinstance(event, Quantized) and not unmade.keep:
-                _marker(unmade.path).touch()
+                note_temporary(unmade.path)
             if isinstance(event, Failed):
                 yield replace(event, message=f"{unmade.name}: {event.message}")
             else:
@@ -102,26 +138,31 @@ def carry_out(
 
     The same sweep again continues. `failed_only` computes the cells that failed and no others.
     """
-    cancel = cancel or Cancel()
-    prepared = prepare(spec)
+    cancel, known = cancel or Cancel(), None if fresh else store
+    prepared = prepare(spec, known)
     for each in prepared.unusable:
         yield _failed(each)
     if prepared.unmade:
         yield from make_quants(prepared, cancel)
         if cancel.requests:
             return
-        prepared = prepare(spec)
+        prepared = prepare(spec, known)
     plan = prepared.plan()
     if planned:
         planned(plan)
     only = _failed_cells(store, plan) if failed_only else None
     yield from run(plan, store, command, cancel, fresh=fresh, only=only)
+    if (prepared.unusable or prepared.unmade) and store.run(plan.id).status == "done":
+        # what was planned is done, but not what was asked for
+        store.end(plan.id, "failed")
     _delete_unkept(spec, store, plan)
 
 
 def _failed(unusable: Unusable) -> Failed:
     error = unusable.error
-    return Failed(type(error).__name__, f"{unusable.name}: {error}", error.exit_code)
+    named = unusable.name in str(error)
+    message = str(error) if named else f"{unusable.name}: {error}"
+    return Failed(type(error).__name__, message, error.exit_code)
 
 
 def _failed_cells(store: Store, plan: Plan) -> frozenset[str]:
@@ -136,14 +177,7 @@ def _delete_unkept(spec: SweepSpec, store: Store, plan: Plan) -> None:
         made = model.origin == "quantized" and model.name.rpartition(":")[2] in unkept
         if made and all(store.is_done(cell.id) for cell in cells):
             for path in model.paths:
-                if _marker(path).exists():
-                    path.unlink(missing_ok=True)
-                    _marker(path).unlink()
-
-
-def _marker(path: Path) -> Path:
-    """Return the file that says that a quant was made to be deleted."""
-    return path.with_name(f"{path.name}.temporary")
+                delete_temporary(path)
 
 
 def spec_of_run(store: Store, name: str) -> tuple[str, SweepSpec]:

@@ -115,6 +115,8 @@ class ModelLoaded:
 
     record: dict[str, str]
     seconds: float
+    model: str = ""
+    """The model's name, which the runner knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from llprobe.errors import StoreError
-from llprobe.events import Event, Failed, JobDone, JobStarted, ModelLoaded, Waiting
+from llprobe.events import Event, Failed, JobDone, JobStarted, ModelLoaded, Quantized, Waiting
 from llprobe.plan import Cell, Plan
 
 __all__ = ["Logbook", "log_path"]
@@ -40,17 +40,13 @@ class Logbook:
 
     def _line(self, event: Event) -> str:
         match event:
-            case ModelLoaded(record=record, seconds=seconds):
+            case ModelLoaded(record=record, seconds=seconds, model=model):
                 facts = ", ".join(f"{key} {value}" for key, value in record.items())
-                return f"model loaded in {seconds:.1f} s: {facts}"
-            case JobStarted(cells=cells):
-                self._started[cells[0]] = time.monotonic()
-                what = f"{event.n_items} items, {event.n_tokens} tokens, {event.n_groups} groups"
-                return f"started {self._called(cells[0])}: {what}, {len(event.skipped)} skipped"
-            case JobDone(cells=cells, phases=phases):
-                took = time.monotonic() - self._started.get(cells[0], time.monotonic())
-                spent = ", ".join(f"{key} {value:.4g}" for key, value in phases.items())
-                return f"done {self._called(cells[0])} in {took:.1f} s: {spent}"
+                return f"loaded {model} in {seconds:.1f} s: {facts}"
+            case Quantized(path=path):
+                return f"made {path}"
+            case JobStarted() | JobDone():
+                return self._of_job(event)
             case Waiting(holder=holder):
                 return f"waiting for {holder}"
             case Failed(message=message, log=log, cells=cells):
@@ -58,6 +54,16 @@ class Logbook:
                 return " | ".join([f"failed{of}: {message}", *log])
             case _:
                 return ""
+
+    def _of_job(self, event: JobStarted | JobDone) -> str:
+        first, now = event.cells[0], time.monotonic()
+        if isinstance(event, JobStarted):
+            self._started[first] = now
+            what = f"{event.n_items} items, {event.n_tokens} tokens, {event.n_groups} groups"
+            return f"started {self._called(first)}: {what}, {len(event.skipped)} skipped"
+        took = now - self._started.get(first, now)
+        spent = ", ".join(f"{key} {value:.4g}" for key, value in event.phases.items())
+        return f"done {self._called(first)} in {took:.1f} s: {spent}"
 
     def _called(self, id_: str) -> str:
         cell: Cell = self._cells[id_]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import groupby
@@ -156,6 +156,7 @@ def make_plan(sweep: Sweep, name: str = "", spec: str = "") -> Plan:
     }
     if not kept:
         raise UsageError("nothing is left to compute: everything is excluded")
+    _check_writers(kept.values())
     cells = tuple(kept.values())
     id_ = _digest(["name", name]) if name else _digest([cell.id for cell in cells])
     return Plan(id_, cells, name, spec)
@@ -163,22 +164,21 @@ def make_plan(sweep: Sweep, name: str = "", spec: str = "") -> Plan:
 
 def _ablations(sweep: Sweep, model: ModelInfo) -> list[str]:
     """Return the ablations of a model, each once, in their one way to be written."""
-    found = [
-        ablation.text
-        for text in sweep.ablations
-        for ablation in parse_ablation(text).expand(model.n_layers)
-    ]
+    try:
+        found = [
+            ablation.text
+            for text in sweep.ablations
+            for ablation in parse_ablation(text).expand(model.n_layers)
+        ]
+    except UsageError as problem:
+        several = len(sweep.models) > 1
+        raise UsageError(f"{model.name}: {problem}" if several else str(problem)) from problem
     return list(dict.fromkeys(found))
 
 
 def _asked(sweep: Sweep) -> Iterator[tuple[TaskRequest, Questions]]:
     for request in sweep.tasks:
         questions = load_questions(request)
-        if questions.answer == "generate" and set(sweep.ablations) != {"none"}:
-            raise UsageError(
-                f"{questions.task}: answers are written by whole models only; leave out --ablate, "
-                "or --answer generate"
-            )
         yield request, questions
         if sweep.pmi and questions.answer != "generate":
             prior = replace(request, prior=True)
@@ -205,6 +205,17 @@ def _check(sweep: Sweep) -> None:
     twice += [f"the task {task.name}" for task in sweep.tasks if sweep.tasks.count(task) > 1]
     if twice:
         raise UsageError(f"{twice[0]} is given twice; give it once")
+
+
+def _check_writers(cells: Iterable[Cell]) -> None:
+    """Refuse to let a model write of which something is left out; exclusions may leave none."""
+    for cell in cells:
+        if cell.questions.answer == "generate" and cell.ablation != "none":
+            raise UsageError(
+                f"{cell.questions.task}: answers are written by whole models only: leave out the "
+                f"ablation {cell.ablation} or the answer format generate, or exclude the two "
+                f"together"
+            )
 
 
 def _cell(

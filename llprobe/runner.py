@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from llprobe.children import STALLED, Cancel, ask, call, raise_failure
@@ -83,7 +84,11 @@ class _Run:
         """How the run ended."""
         if self._cancel.requests:
             return _ENDS.get(self._wanted, "stopped")
-        return "failed" if self._failed else "done"
+        left = {cell.id for cell in self._plan.cells if not self._store.is_done(cell.id)}
+        if self._failed & left:
+            return "failed"
+        # where only some cells were wanted, the others may not have been tried yet
+        return "stopped" if left else "done"
 
     def rounds(self, owner: Owner) -> Iterator[Event]:
         """Go over the models until nothing is left that this process could do."""
@@ -130,23 +135,43 @@ class _Run:
         """Run jobs of one model in a child; where it dies, the job at hand has failed."""
         cells = [id_ for job in jobs for id_ in _ids(job)]
         done = {cell: self._store.done_groups(cell) for cell in cells}
-        at_hand: Sequence[str] = ()
-        loaded = False
         request = ScoreRequest(model, tuple(jobs), done)
-        for event in call(request, self._cancel, lambda: self._tick(owner), self._stalled):
+        events = call(request, self._cancel, lambda: self._tick(owner), self._stalled)
+        # whatever goes wrong here, the child is not left to itself
+        with closing(events):
+            for event in self._completed(events, model, jobs):
+                self._keep(event, cells)
+                yield event
+
+    def _completed(
+        self, events: Iterator[Event], model: ModelInfo, jobs: Sequence[Job]
+    ) -> Iterator[Event]:
+        """Add to a child's events what only this side knows: the model, and what has failed."""
+        left, loaded, failed = [tuple(_ids(job)) for job in jobs], False, False
+        for event in events:
             match event:
                 case ModelLoaded():
                     loaded = True
-                case JobOpened(cells=opened):
-                    at_hand = opened
+                    yield replace(event, model=model.name)
+                case JobDone(cells=done):
+                    left.remove(done)
+                    yield event
                 case Failed():
-                    hit = tuple(at_hand) if loaded and at_hand else tuple(cells)
-                    self._failed.update(hit)
-                    event = replace(event, cells=hit)  # noqa: PLW2901 - the same, with its cells
+                    failed = True
+                    yield self._blamed(event, left[:1] if loaded else left)
                 case _:
-                    pass
-            self._keep(event, cells)
-            yield event
+                    yield event
+        undone = [] if failed or self._cancel.requests else self._todo(jobs)
+        if undone:  # it must not be started again and again
+            what = "the worker ended before its work was done: run it again with --fresh"
+            failure = Failed("RunError", f"{model.name}: {what}", 1)
+            yield self._blamed(failure, [_ids(job) for job in undone])
+
+    def _blamed(self, failure: Failed, jobs: Sequence[Sequence[str]]) -> Failed:
+        """Note that jobs have failed, and say so."""
+        cells = tuple(id_ for job in jobs for id_ in job)
+        self._failed.update(cells)
+        return replace(failure, cells=cells)
 
     def _tick(self, owner: Owner) -> None:
         """Give a sign of life, and stop where the run is asked to pause or cancel."""

@@ -7,6 +7,7 @@ folder, and nothing of the caller's environment that begins with LLPROBE_ is see
 import io
 import json
 import os
+import pty
 import random
 import subprocess
 import sys
@@ -32,6 +33,7 @@ __all__ = [
     "Cli",
     "Done",
     "export_rows",
+    "on_terminal",
     "plan_of",
     "scores_of",
     "tiny_model",
@@ -186,3 +188,27 @@ def unprivileged() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+def on_terminal(cli: Cli, *words: object, columns: int = 80, **env: str) -> list[str]:
+    """Give the lines that a command draws on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    environment = cli.env | {"TERM": "xterm-256color", "COLUMNS": str(columns)} | env
+    child = subprocess.Popen(
+        cli.command(*words), env=environment, stdout=theirs, stderr=theirs, close_fds=True
+    )
+    os.close(theirs)
+    data = b""
+    while chunk := _read_or_end(ours):
+        data += chunk
+    os.close(ours)
+    assert child.wait(timeout=30) == 0
+    return data.decode().splitlines()
+
+
+def _read_or_end(fd: int) -> bytes:
+    """Read from a terminal; Linux answers EIO when its other side is closed."""
+    try:
+        return os.read(fd, 65536)
+    except OSError:
+        return b""

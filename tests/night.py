@@ -95,18 +95,24 @@ def kill(child: "subprocess.Popen[bytes]") -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small = write_tiny(folder / "small.gguf", n_layers=4)
+        small = write_tiny(folder / "small.gguf", n_layers=4, n_ctx=32768)
         (folder / "night.yaml").write_text(SWEEP % small)
         os.environ["LLPROBE_DB"] = db = str(folder / "night.db")
         started = time.monotonic()
         run = command("run", str(folder / "night.yaml"))
-        with (folder / "log").open("wb") as log, subprocess.Popen(run, stderr=log) as child:
+        with (
+            (folder / "log").open("wb") as log,
+            subprocess.Popen(run, stdout=log, stderr=log) as child,
+        ):
             follow(child, db, N_CELLS // 4)
             assert child.poll() is None, "it ended before it was killed"
             kill(child)
         before = check(db, "killed")
         assert {row["status"] for row in show()} <= {"done", "interrupted", "planned"}
-        with (folder / "log").open("ab") as log, subprocess.Popen(run, stderr=log) as child:
+        with (
+            (folder / "log").open("ab") as log,
+            subprocess.Popen(run, stdout=log, stderr=log) as child,
+        ):
             follow(child, db, N_CELLS + 1)
             assert child.returncode == 0, (folder / "log").read_text()
         assert check(db, "continued") == (N_CELLS, N_ITEMS) > before

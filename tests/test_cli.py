@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import os
-import pty
 import re
 import shutil
 import signal
@@ -17,7 +15,15 @@ from typing import Any
 
 import pytest
 import typer
-from clihelp import Cli, export_rows, scores_of, tiny_model, worker_of, write_questions
+from clihelp import (
+    Cli,
+    export_rows,
+    on_terminal,
+    scores_of,
+    tiny_model,
+    worker_of,
+    write_questions,
+)
 
 from llprobe.cli import app as app_module
 from llprobe.store import Store
@@ -313,6 +319,7 @@ def test_items_are_exported_with_the_promised_fields(ready: Cli) -> None:
     rows = export_rows(ready, "--format", "jsonl")
     assert len(rows) == 12
     fields = ["run", "model", "task", "answer", "lens", "group", "id", "prompt", "choices"]
+    fields += ["ablation", "shots", "seed"]
     fields += ["correct", "best", "n_tokens", "layers", "logprob", "mc1"]
     fields += ["acc_norm_tokens", "acc_norm_bytes"]
     for row in rows:
@@ -345,7 +352,9 @@ def test_runs_are_named_in_short(ready: Cli) -> None:
 def test_an_ambiguous_name_of_a_run_is_refused(ready: Cli, tmp_path: Path) -> None:
     copy = shutil.copy(ready.db, tmp_path / "copy.db")
     with sqlite3.connect(copy) as db:
-        db.execute("INSERT INTO runs SELECT substr(id, 1, 8) || 'z', '', '', '', '', '', '', '' FROM runs")
+        db.execute(
+            "INSERT INTO runs SELECT substr(id, 1, 8) || 'z', '', '', '', '', '', '', '' FROM runs"
+        )
         ((newest,),) = db.execute("SELECT id FROM runs ORDER BY updated DESC LIMIT 1")
     db.close()
     done = ready("show", newest[:8], "--db", copy)
@@ -367,30 +376,6 @@ def test_a_reader_that_has_enough_is_no_error(ready: Cli) -> None:
 
 
 # --- on a terminal --------------------------------------------------------------------------------
-
-
-def on_terminal(cli: Cli, *words: object, columns: int = 80, **env: str) -> list[str]:
-    """Give the lines that a command draws on a terminal of that width."""
-    ours, theirs = pty.openpty()
-    environment = cli.env | {"TERM": "xterm-256color", "COLUMNS": str(columns)} | env
-    child = subprocess.Popen(
-        cli.command(*words), env=environment, stdout=theirs, stderr=theirs, close_fds=True
-    )
-    os.close(theirs)
-    data = b""
-    while chunk := read_or_end(ours):
-        data += chunk
-    os.close(ours)
-    assert child.wait(timeout=30) == 0
-    return data.decode().splitlines()
-
-
-def read_or_end(fd: int) -> bytes:
-    """Read from a terminal; Linux answers EIO when its other side is closed."""
-    try:
-        return os.read(fd, 65536)
-    except OSError:
-        return b""
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,7 @@ def kill_at(
     assert "Traceback" not in err
     if kill is kill_worker:
         assert child.returncode == 1
-        assert err.splitlines()[-1].startswith("error: the worker died of SIGKILL")
+        assert err.splitlines()[-1].startswith("error: tiny: the worker died of SIGKILL")
     else:
         assert child.returncode == -signal.SIGKILL
 

@@ -221,7 +221,7 @@ def told_and_continued(
     number: signal.Signals, events: list[Event], both: Plan, whole: Path, store: Store
 ) -> None:
     (failed,) = (event for event in events if isinstance(event, Failed))
-    assert failed.message.startswith(f"the worker died of {number.name}: ")
+    assert failed.message.startswith(f"one: the worker died of {number.name}: ")
     assert (failed.kind, failed.exit_code) == ("RunError", 1)
     assert "\n" not in failed.message
     first, second = store.cells(both.id)

@@ -28,7 +28,9 @@ def awake(*, wanted: bool) -> Iterator[None]:
             "--keep-awake needs macOS' caffeinate; on Linux put systemd-inhibit before the command"
         )
     # -w: it ends with this process, however that ends
-    with subprocess.Popen([program, "-i", "-w", str(os.getpid())]) as helper:
+    command = [program, "-i", "-w", str(os.getpid())]
+    # in a group of its own, since the first Ctrl-C does not end this process yet
+    with subprocess.Popen(command, process_group=0) as helper:
         try:
             yield
         finally:

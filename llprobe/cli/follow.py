@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from llprobe.cli.output import err
-from llprobe.cli.progress import Meter
+from llprobe.cli.progress import Meter, Whole
+from llprobe.errors import RunError
 from llprobe.events import (
     Event,
     Failed,
@@ -26,11 +27,11 @@ from llprobe.events import (
 )
 from llprobe.logbook import Logbook
 from llprobe.plan import Cell, Plan
-from llprobe.runner import Cancel
+from llprobe.runner import Cancel, raise_failure
 from llprobe.store import Store
 from llprobe.task import Questions
 
-__all__ = ["Screen", "follow", "interruptible"]
+__all__ = ["Screen", "follow", "interruptible", "raise_failures"]
 
 
 def follow(events: Iterable[Event], screen: Screen) -> list[Failed]:
@@ -44,6 +45,19 @@ def follow(events: Iterable[Event], screen: Screen) -> list[Failed]:
     finally:
         screen.close()
     return failed
+
+
+def raise_failures(failed: list[Failed], screen: Screen, again: str) -> None:
+    """Raise what a run with failures ends with, if there are any; `again` is how to try them again.
+
+    What the screen has told is not repeated.
+    """
+    if not failed:
+        return
+    if not screen.told:
+        raise_failure(failed[-1])
+    parts = "1 part" if len(failed) == 1 else f"{len(failed)} parts"
+    raise RunError(f"{parts} failed, as told above: {again} tries again")
 
 
 @contextmanager
@@ -74,19 +88,35 @@ class Screen:
         self._cells: dict[str, Cell] = {}
         self._meter: Meter | None = None
         self._first = ""
+        self._early: list[Event] = []
+        self.told = False
+        """Whether a failure was told; one of a run that has no other part is for the end."""
         self._said: set[str] = set()
         self._jobs = self._job = 0
+        self._whole: Whole | None = None
 
     def planned(self, plan: Plan) -> None:
         """Take note of what is going to be run."""
         self._plan = plan
         self._log = Logbook(self._database, plan)
+        for event in self._early:
+            self._log.write(event)
         self._cells = {cell.id: cell for cell in plan.cells}
         self._jobs = sum(len(jobs) for _, jobs in plan.jobs())
+        self._whole = self._whole_of(plan)
         done = {cell.id for cell in plan.cells if self._store.is_done(cell.id)}
         self._job = sum(
             all(cell.id in done for cell in job.cells) for _, jobs in plan.jobs() for job in jobs
         )
+
+    def _whole_of(self, plan: Plan) -> Whole | None:
+        """Count the items of all jobs, and those that are scored; None for a run of one job."""
+        if self._jobs < 2:
+            return None
+        scored = {cell.id: cell.n_done for cell in self._store.cells(plan.id)}
+        jobs = [job for _, jobs in plan.jobs() for job in jobs]
+        done = sum(min(scored.get(cell.id, 0) for cell in job.cells) for job in jobs)
+        return Whole(done, sum(len(job.first.questions.items) for job in jobs))
 
     @property
     def run(self) -> str:
@@ -97,9 +127,11 @@ class Screen:
         """Show one event."""
         if self._log:
             self._log.write(event)
+        else:
+            self._early.append(event)
         match event:
-            case ModelLoaded(record=record, seconds=seconds):
-                self._loaded(record, seconds)
+            case ModelLoaded():
+                self._loaded(event)
             case JobStarted():
                 self._start(event)
             case GroupScored() if self._meter and event.cell == self._first:
@@ -116,10 +148,14 @@ class Screen:
             case _:
                 pass
 
-    def _loaded(self, record: dict[str, str], seconds: float) -> None:
+    def _loaded(self, event: ModelLoaded) -> None:
+        record = event.record
+        several = len({cell.model.fingerprint for cell in self._cells.values()}) > 1
+        model = f"{event.model}: " if several else ""
         device = record["devices"].split(",")[0]
+        threads = f"{record['threads']} thread" + "s" * (record["threads"] != "1")
         err.print(
-            f"model loaded in {seconds:.1f} s on {device}, {record['threads']} threads; "
+            f"{model}model loaded in {event.seconds:.1f} s on {device}, {threads}; "
             f"self-check difference {record['self_check']}",
             markup=False,
         )
@@ -132,7 +168,9 @@ class Screen:
         records = self._store.cells(self._plan.id) if self._plan else []
         done = next((c.n_done for c in records if c.id == self._first), 0)
         self._job += 1
-        self._meter = Meter(self._called(cell), event.n_items, "items", done).__enter__()
+        self._meter = Meter(
+            self._called(cell), event.n_items, "items", done, self._whole
+        ).__enter__()
 
     def _note(self, questions: Questions, event: JobStarted) -> None:
         """Say what was mended and skipped, once for each task."""
@@ -163,6 +201,7 @@ class Screen:
             names = [*names[:3], f"{len(names) - 3} more"]
         where = f"failed ({'; '.join(names)})" if names else "failed"
         if self._jobs > 1 or not cells:
+            self.told = True
             err.print(f"{where}: {event.message}", markup=False)
 
     def close(self) -> None:

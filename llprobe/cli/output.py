@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 _UNBOUNDED = 10_000
+_NARROWEST = {True: 12, False: 8}
+"""Characters that a folded column keeps, if it says what a row is, and if not."""
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -59,8 +62,9 @@ def percent(value: float | None) -> str:
 class Column:
     """A column: the row's key, its heading, how a value reads for people, whether it may wrap.
 
-    Where the screen is too narrow for all, columns that stand `apart` go to tables of their own,
-    each with the `head` columns, which say what a row is.
+    Where the screen is too narrow for all, the `head` columns, which say what a row is, and those
+    that may wrap are folded; what still does not fit goes to tables of their own, each with the
+    `head` columns: those that stand `apart` first. Figures are never cut.
     """
 
     key: str
@@ -146,11 +150,15 @@ def _table(
     console = _console(plain=plain)
 
     def fits(some: Sequence[Column]) -> bool:
-        return _width(console, _grid(rows, some)) <= console.width
+        return _width(console, _grid(rows, some, folded=True)) <= console.width
 
-    parts = [columns] if fits(columns) else _parts(columns, fits)
-    tables = [_grid(rows, part, "" if n else title) for n, part in enumerate(parts)]
-    return "\n".join(draw(table, plain=plain) for table in tables)
+    whole = _width(console, _grid(rows, columns)) <= console.width
+    parts = [columns] if whole or not any(c.head for c in columns) else _parts(columns, fits)
+    room = None if whole else console.width
+    tables = [draw(_grid(rows, part, room=room), plain=plain) for part in parts]
+    # Rich would wrap a title of its own to the table's width
+    heading = draw(Text(title, style="bold"), plain=plain) if title else ""
+    return heading + "\n".join(tables)
 
 
 def _parts(
@@ -158,29 +166,76 @@ def _parts(
 ) -> list[Sequence[Column]]:
     """Columns of each table where one does not fit; see `Column`."""
     heads = [column for column in columns if column.head]
-    together = [column for column in columns if not column.apart]
-    parts: list[Sequence[Column]] = [together] if together != heads else []
-    part = heads
-    for column in (column for column in columns if column.apart):
-        if part != heads and not fits([*part, column]):
-            parts.append(part)
-            part = heads
-        part = [*part, column]
-    return [*parts, part] if part != heads else parts
+    together = [column for column in columns if not column.head and not column.apart]
+    apart = [column for column in columns if column.apart]
+    if fits(columns):
+        return [columns]
+    parts: list[Sequence[Column]] = []
+    for some in (together, apart):
+        part = heads
+        for column in some:
+            if part != heads and not fits([*part, column]):
+                parts.append(part)
+                part = heads
+            part = [*part, column]
+        parts += [part] if part != heads else []
+    return parts or [heads]
 
 
-def _grid(rows: Sequence[dict[str, Any]], columns: Sequence[Column], title: str = "") -> Table:
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
+def _grid(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[Column],
+    *,
+    room: int | None = None,
+    folded: bool = False,
+) -> Table:
+    """A table whose head columns are as narrow as `room` asks, or as can be if `folded`.
+
+    A head that is folded is not repeated in the rows below.
+    """
+    table = Table(box=None)
     table.pad_edge, table.show_header = False, any(column.heading for column in columns)
-    for column in columns:
+    cells = [[column.show(row.get(column.key)) for row in rows] for column in columns]
+    natural = [_widest([column.heading, *of]) for column, of in zip(columns, cells, strict=True)]
+    narrow = room is not None or folded
+    widths = _narrowed(columns, natural, room or 0) if narrow else natural
+    cells = [
+        _once(of) if column.head and width < wide else of
+        for column, of, width, wide in zip(columns, cells, widths, natural, strict=True)
+    ]
+    for column, width in zip(columns, widths, strict=True):
         justify: JustifyMethod = "right" if column.right else "left"
         table.add_column(
-            column.heading, justify=justify, no_wrap=not column.wraps, overflow="fold",
-            header_style="bold",
+            column.heading, justify=justify, no_wrap=not (column.wraps or column.head),
+            overflow="fold", header_style="bold", width=width if _folds(column) else None,
         )  # fmt: skip
-    for row in rows:
-        table.add_row(*(Text(column.show(row.get(column.key))) for column in columns))
+    for row in zip(*cells, strict=True):
+        table.add_row(*map(Text, row))
     return table
+
+
+def _once(texts: Sequence[str]) -> list[str]:
+    """Texts with those left out that are the same as the one before."""
+    return ["" if n and text == texts[n - 1] else text for n, text in enumerate(texts)]
+
+
+def _widest(texts: Sequence[str]) -> int:
+    return max(cell_len(line) for text in texts for line in (text.splitlines() or [""]))
+
+
+def _narrowed(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """Widths with the widest columns folded that can be, until all fit into `room`."""
+    found = list(widths)
+    for _ in range(sum(widths) + 2 * (len(widths) - 1) - room):
+        wide = [n for n, c in enumerate(columns) if _folds(c) and found[n] > _NARROWEST[c.head]]
+        if not wide:
+            break
+        found[max(wide, key=lambda n: found[n])] -= 1
+    return found
+
+
+def _folds(column: Column) -> bool:
+    return column.head or (column.wraps and not column.apart)
 
 
 def _width(console: Console, table: Table) -> int:

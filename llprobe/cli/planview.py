@@ -10,13 +10,14 @@ from typing import Any
 
 from llprobe.cli.options import Format
 from llprobe.cli.output import Column, emit, err
+from llprobe.cli.progress import duration
 from llprobe.conduct import Prepared
 from llprobe.forecast import Forecast, forecast
 from llprobe.plan import Cell
 from llprobe.runner import Cancel
 from llprobe.store import Store
 
-__all__ = ["duration", "planned_rows", "print_plan"]
+__all__ = ["planned_rows", "print_plan"]
 
 
 def planned_rows(
@@ -103,16 +104,3 @@ def _columns(rows: list[dict[str, Any]]) -> list[Column]:
             right=True,
         ),
     ]  # fmt: skip
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people: 42 s, 3 min, 2 h 05 min, 3 d 04 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24} d {hours % 24:02} h"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from llprobe.cli.output import err
 
-__all__ = ["Meter"]
+__all__ = ["Meter", "Whole", "duration"]
 
 _PLAIN_SECONDS = 5.0
 
@@ -27,10 +27,60 @@ class _Rate(ProgressColumn):
         return Text(f"{rate:,.0f} tok/s" if rate else "", style="cyan")
 
 
-class Meter:
-    """One thing being counted; a context manager. `update` may be called as often as wanted."""
+class _Left(TimeRemainingColumn):
+    """Time left: of the whole, at its pace from the start; of one thing, at its own."""
 
-    def __init__(self, name: str, total: int, unit: str, done: int = 0) -> None:
+    def render(self, task: Task) -> Text:
+        """Show what is left of a task."""
+        whole = task.fields.get("whole")
+        if whole is None:
+            return super().render(task)
+        left = whole.seconds_left
+        return Text("" if left is None else f"{duration(left)} left", style="progress.remaining")
+
+
+class Whole:
+    """How far everything is that several meters count, one after the other."""
+
+    def __init__(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+        self._at_start, self._started = done, time.monotonic()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What the rest takes at the pace so far; None before there is one."""
+        made, spent = self.done - self._at_start, time.monotonic() - self._started
+        return spent / made * (self.total - self.done) if made > 0 else None
+
+    def __str__(self) -> str:
+        left = self.seconds_left
+        more = "" if left is None else f", about {duration(left)} left"
+        return f"{self.done}/{self.total} in all{more}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 42 s, 3 min, 2 h 05 min, 3 d 04 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24:02} h"
+
+
+class Meter:
+    """One thing being counted; a context manager. `update` may be called as often as wanted.
+
+    With a `whole`, what is counted counts there too, and a second line says how far that is.
+    """
+
+    def __init__(
+        self, name: str, total: int, unit: str, done: int = 0, whole: Whole | None = None
+    ) -> None:
+        self._whole = whole
         self.name, self.total, self.unit, self.done = name, total, unit, done
         self._started = self._printed = time.monotonic()
         self._tty = err.is_terminal
@@ -39,20 +89,31 @@ class Meter:
             BarColumn(bar_width=24),
             TextColumn("{task.completed}/{task.total} {task.fields[unit]}"),
             _Rate(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            _Left(compact=True, elapsed_when_finished=True),
         ]
         self._progress = Progress(*columns, console=err, disable=not self._tty)
         self._task = self._progress.add_task(name, total=total, completed=done, unit=unit)
+        self._second = (
+            self._progress.add_task(
+                "whole", total=whole.total, completed=whole.done, unit="items", whole=whole
+            )
+            if whole
+            else None
+        )
 
     def update(self, done: int, tokens: int = 0) -> None:
         """Say how far it is; `tokens` since the start give the rate."""
+        if self._whole and self._second is not None:
+            self._whole.done += done - self.done
+            self._progress.update(self._second, completed=self._whole.done)
         self.done, now = done, time.monotonic()
         rate = tokens / (now - self._started) if tokens else 0.0
         self._progress.update(self._task, completed=done, rate=rate)
         if not self._tty and now - self._printed > _PLAIN_SECONDS:
             self._printed = now
             speed = f", {rate:,.0f} tok/s" if rate else ""
-            err.print(f"{self.name}: {done}/{self.total} {self.unit}{speed}")
+            whole = f"; {self._whole}" if self._whole else ""
+            err.print(f"{self.name}: {done}/{self.total} {self.unit}{speed}{whole}", markup=False)
 
     def __enter__(self) -> Self:
         self._progress.start()

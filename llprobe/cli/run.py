@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from llprobe.cli.awake import awake
-from llprobe.cli.follow import Screen, follow, interruptible
+from llprobe.cli.follow import Screen, follow, interruptible, raise_failures
 from llprobe.cli.options import (
     Answer,
     Batch,
@@ -42,7 +42,7 @@ from llprobe.cli.options import (
 from llprobe.cli.output import err
 from llprobe.cli.runs import check_metric, print_run
 from llprobe.conduct import carry_out
-from llprobe.runner import Cancel, raise_failure
+from llprobe.runner import Cancel
 from llprobe.settings import EngineSettings
 from llprobe.store import Store
 from llprobe.sweep import spec_from_lists
@@ -165,8 +165,7 @@ def run(
         )
         if printed:
             _next_steps(name or screen.run[:8], path)
-    if failed:
-        raise_failure(failed[-1])
+    raise_failures(failed, screen, "the same command")
 
 
 def _next_steps(run: str, path: Path) -> None:

@@ -29,14 +29,21 @@ def _joined(values: Sequence[str] | None) -> str:
     return ", ".join(values or ())
 
 
+def _few(values: Sequence[str]) -> str:
+    """Name some of many."""
+    shown = values if len(values) <= 3 else values[:2]
+    more = f" and {len(values) - 2} more" if len(values) > 3 else ""
+    return ", ".join(shown) + more
+
+
 _RUN_COLUMNS = (
-    Column("run", "run", lambda v: str(v)[:8]),
+    Column("run", "run", lambda v: str(v)[:8], head=True),
+    Column("name", "sweep", head=True),
     Column("updated", "updated (UTC)", lambda v: str(v)[:16].replace("T", " ")),
     Column("status", "status"),
-    Column("models", "models", _joined, wraps=True),
-    Column("tasks", "tasks", _joined, wraps=True),
+    Column("models", "models", _few, wraps=True),
+    Column("tasks", "tasks", _few, wraps=True),
     Column("lenses", "lens", _joined, wraps=True),
-    Column("done", "scored", right=True),
     Column("items", "items", right=True),
 )
 
@@ -45,7 +52,11 @@ def ls(db: Db = None, form: FormatOption = Format.TABLE, output: Output = None) 
     """List the runs that are stored, the newest first."""
     with Store(database(db), create=False) as store:
         rows = report.run_rows(store.runs())
-    emit(rows, _RUN_COLUMNS, form, output)
+    named = any(row["name"] for row in rows)
+    columns = [column for column in _RUN_COLUMNS if named or column.key != "name"]
+    if any(row["done"] < row["items"] for row in rows):
+        columns.append(Column("done", "scored", right=True))
+    emit(rows, columns, form, output)
 
 
 def show(
@@ -171,13 +182,16 @@ def _remarks(cells: Sequence[CellRecord]) -> None:
 
 def _title(found: Sequence[Summary]) -> str:
     models = list(dict.fromkeys(s.cell.model for s in found))
-    return f"{', '.join(models)}: {_name(found[0].metric)} in %"
+    # of several, each row names its own
+    model = f"{models[0]}: " if len(models) == 1 else ""
+    return f"{model}{_name(found[0].metric)} in %"
 
 
 def _written_columns(found: Sequence[WrittenSummary]) -> list[Column]:
     columns = [Column("task", "task", head=True)]
     if len({s.cell.model for s in found}) > 1:
         columns.insert(0, Column("model", "model", head=True))
+    columns += _asked_columns([s.cell for s in found])
     if any(s.group for s in found):
         columns.append(Column("group", "group", head=True))
     return [
@@ -190,6 +204,12 @@ def _written_columns(found: Sequence[WrittenSummary]) -> list[Column]:
     ]
 
 
+def _asked_columns(cells: Sequence[CellRecord]) -> list[Column]:
+    """Columns of what one task was asked with, where that varies."""
+    several = {"shots": len({c.shots for c in cells}), "seed": len({c.seed for c in cells})}
+    return [Column(key, key, head=True) for key, values in several.items() if values > 1]
+
+
 def _summary_columns(found: Sequence[Summary]) -> list[Column]:
     """Columns that say something for these rows."""
     columns = [Column("task", "task", head=True), Column("lens", "lens", head=True)]
@@ -199,6 +219,7 @@ def _summary_columns(found: Sequence[Summary]) -> list[Column]:
         columns.insert(0, Column("model", "model", head=True))
     if any(s.cell.ablation != "none" for s in found):
         columns.append(Column("ablation", "left out", head=True))
+    columns += _asked_columns([s.cell for s in found])
     if any(s.group for s in found):
         columns.append(Column("group", "group", head=True))
     columns += [

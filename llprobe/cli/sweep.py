@@ -9,31 +9,33 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.live import Live
 from rich.text import Text
 
 from llprobe.cli.awake import awake
-from llprobe.cli.follow import Screen, follow, interruptible
+from llprobe.cli.cellview import cells_text, print_cells, whole
+from llprobe.cli.follow import Screen, follow, interruptible, raise_failures
 from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, database, option
-from llprobe.cli.output import Column, drawn, emit, err, percent
+from llprobe.cli.output import Column, emit, err
 from llprobe.cli.planview import planned_rows, print_plan
 from llprobe.conduct import carry_out, prepare, spec_of_run
-from llprobe.errors import RunError, UsageError
+from llprobe.errors import UsageError
 from llprobe.report import cell_rows, progress_of, run_rows
-from llprobe.runner import Cancel, raise_failure
+from llprobe.runner import Cancel
 from llprobe.store import Store
 from llprobe.sweep import SweepSpec, example_sweep, read_sweep
 
-__all__ = ["app", "cell_columns", "conduct_sweep"]
+__all__ = ["app", "conduct_sweep"]
 
 app = typer.Typer(help="Plan, run, watch and steer sweeps.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="A sweep's YAML file.", dir_okay=False)]
 Name = Annotated[str, typer.Argument(help="A sweep's name, or a run's id; `last` is the newest.")]
 Fresh = Annotated[bool, option("--fresh", help="Forget what is stored of it, start over.")]
 _WATCH = 1.0
+_PLAIN = 10.0
 
 
 @app.command("new")
@@ -64,8 +66,9 @@ def plan(
     output: Output = None,
 ) -> None:
     """Say what a sweep will compute, what of it is done, and how long the rest will take here."""
-    prepared, cancel = prepare(read_sweep(file)), Cancel()
+    spec, cancel = read_sweep(file), Cancel()
     with Store(database(db)) as store:
+        prepared = prepare(spec, store)
         with interruptible(cancel):
             rows = planned_rows(prepared, store, cancel, estimate=estimate)
         if cancel.requests:
@@ -132,14 +135,20 @@ def conduct_sweep(
         )  # fmt: skip
         failed = follow(events, screen)
         if screen.run:
-            _print_cells(store, screen.run, form, output)
-    if cancel.requests:
-        err.print("stopped: what is scored is stored; the same command continues")
-        raise KeyboardInterrupt
-    if len(failed) == 1:
-        raise_failure(failed[0])
-    if failed:
-        raise RunError(f"{len(failed)} parts failed: `llprobe sweep retry` tries them again")
+            # the failures were told as they came
+            print_cells(store, screen.run, form, output, errors=False)
+        if cancel.requests:
+            _stopped(store, screen.run)
+            raise KeyboardInterrupt
+    of_cells = all(failure.cells for failure in failed)
+    retry = f"`llprobe sweep retry {spec.name or screen.run[:8]}`"
+    raise_failures(failed, screen, retry if of_cells else "the same command")
+
+
+def _stopped(store: Store, run_id: str) -> None:
+    status = store.run(run_id).status if run_id else "stopped"
+    again = "the same command, or `llprobe sweep resume`, continues"
+    err.print(f"{status}: what is scored is stored; {again}")
 
 
 @app.command("ls")
@@ -148,16 +157,16 @@ def ls(db: Db = None, form: FormatOption = Format.TABLE, output: Output = None) 
     with Store(database(db), create=False) as store:
         rows = run_rows([run for run in store.runs() if run.name])
     columns = [
-        Column("name", "sweep"),
-        Column("status", "status"),
+        Column("name", "sweep", head=True),
+        Column("status", "status", head=True),
         Column("updated", "updated (UTC)", lambda v: str(v)[:16].replace("T", " ")),
         Column("models", "models", lambda v: str(len(v)), right=True),
         Column("tasks", "tasks", lambda v: str(len(v)), right=True),
         Column("cells", "cells", right=True),
         Column("cells_done", "done", right=True),
-        Column("cells_failed", "failed", right=True),
-        Column("done", "scored", right=True),
+        *[Column("cells_failed", "failed", right=True)] * any(row["cells_failed"] for row in rows),
         Column("items", "items", right=True),
+        *[Column("done", "scored", right=True)] * any(row["done"] < row["items"] for row in rows),
     ]
     emit(rows, columns, form, output)
 
@@ -171,7 +180,7 @@ def show(
 ) -> None:
     """Print the cells of a sweep: how far each is, and what came out so far."""
     with Store(database(db), create=False) as store:
-        _print_cells(store, store.find_run(name), form, output)
+        print_cells(store, store.find_run(name), form, output)
 
 
 @app.command("pause")
@@ -212,66 +221,21 @@ def watch(name: Name = "last", db: Db = None) -> None:
         if err.is_terminal:
             with Live(console=err, refresh_per_second=4, transient=True) as live:
                 while store.workers(run_id):
-                    live.update(Text.from_ansi(_cells_text(store, run_id)))
+                    live.update(Text.from_ansi(cells_text(store, run_id)))
                     time.sleep(_WATCH)
         else:
             _watch_plainly(store, run_id)
-        _print_cells(store, run_id, Format.TABLE, None)
+        print_cells(store, run_id, Format.TABLE, None)
 
 
 def _watch_plainly(store: Store, run_id: str) -> None:
-    said = ""
+    """Print how far a sweep is: when a cell has ended, and now and then between."""
+    said, ended, at = "", -1, 0.0
     while store.workers(run_id):
-        line = _whole(progress_of(cell_rows(store, run_id)))
-        if line != said:
+        counts = progress_of(cell_rows(store, run_id))
+        line, now = whole(counts), time.monotonic()
+        news = counts["done"] + counts["failed"] != ended or now - at >= _PLAIN
+        if line != said and news:
             err.print(line, markup=False)
-            said = line
+            said, ended, at = line, counts["done"] + counts["failed"], now
         time.sleep(_WATCH)
-
-
-def _cells_text(store: Store, run_id: str) -> str:
-    rows = cell_rows(store, run_id)
-    return drawn(rows, cell_columns(rows), Format.TABLE, None, _whole(progress_of(rows)))
-
-
-def _print_cells(store: Store, run_id: str, form: Format, output: Path | None) -> None:
-    rows = cell_rows(store, run_id)
-    record = next(run for run in store.runs() if run.id == run_id)
-    called = record.name or run_id[:8]
-    emit(rows, cell_columns(rows), form, output, f"{called}, {record.status}: MC1 in %")
-    err.print(_whole(progress_of(rows)), markup=False)
-    for error in dict.fromkeys(row["error"] for row in rows if row["error"]):
-        err.print(f"failed: {error}", markup=False)
-
-
-def _whole(counts: dict[str, int]) -> str:
-    failed = f", {counts['failed']} failed" if counts["failed"] else ""
-    return (
-        f"{counts['done']} of {counts['cells']} cells done{failed}; "
-        f"{counts['items_done']} of {counts['items']} items scored"
-    )
-
-
-def cell_columns(rows: list[dict[str, Any]]) -> list[Column]:
-    """Columns that say something for these rows."""
-    varied = {
-        "model": "model", "ablation": "left out", "task": "task", "answer": "answer",
-        "shots": "shots", "seed": "seed", "lens": "lens",
-    }  # fmt: skip
-    always = {"model", "task", "lens"}
-    plain = {"ablation": "none", "answer": "cloze", "shots": "default", "seed": 0}
-    columns = [
-        Column(key, heading, head=True)
-        for key, heading in varied.items()
-        if key in always or any(row[key] != plain[key] for row in rows)
-    ]
-    return [
-        *columns,
-        Column("status", "status", head=True),
-        Column("done", "scored", right=True),
-        Column("items", "items", right=True),
-        Column("chance", "chance", percent, right=True),
-        Column("best", "best", percent, right=True),
-        Column("best_layer", "at layer", right=True),
-        Column("last", "last", percent, right=True),
-    ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from llprobe.analysis import Tally
+from llprobe.report.sums import sums_of
 from llprobe.store import CellRecord, Store
-from llprobe.task.prior import PRIOR
 
 __all__ = ["cell_rows", "progress_of"]
 
@@ -20,16 +20,15 @@ def cell_rows(store: Store, run: str) -> list[dict[str, Any]]:
 
 
 def _row(store: Store, cell: CellRecord) -> dict[str, Any]:
-    sums = store.tallies(cell).get("") if cell.answer not in {PRIOR, "generate"} else None
-    shots = cell.request.get("num_fewshot")
+    sums = sums_of(store, cell).get("")
     return {
         "cell": cell.id,
         "model": cell.model,
         "ablation": cell.ablation,
         "task": cell.task,
         "answer": cell.answer,
-        "shots": "default" if shots is None else str(shots),
-        "seed": cell.request.get("seed", 0),
+        "shots": cell.shots,
+        "seed": cell.seed,
         "lens": cell.lens,
         "status": cell.status,
         "done": cell.n_done,

@@ -12,7 +12,8 @@ from typing import Any
 from llprobe.analysis import METRICS, Curve, Tally, item_curves
 from llprobe.errors import UsageError
 from llprobe.report.grouping import Grouping, grouping, sort_members
-from llprobe.store import CellRecord, CellScores, Store
+from llprobe.report.sums import sums_of
+from llprobe.store import CellRecord, Store
 from llprobe.task.prior import PRIOR
 
 __all__ = ["Summary", "layers_table", "sparkline", "summaries"]
@@ -40,6 +41,8 @@ class Summary:
             "answer": self.cell.answer,
             "lens": self.cell.lens,
             "ablation": self.cell.ablation,
+            "shots": self.cell.shots,
+            "seed": self.cell.seed,
             "group": self.group,
             "items": curve.n_items,
             "metric": self.metric,
@@ -67,7 +70,9 @@ def summaries(
     """
     cells = store.cells(run)
     sort = grouping(cells, by) if by else None
-    curves = _from_items(store, run, sort) if metric == "pmi" else _from_sums(store, cells, sort)
+    # what needs the options' priors, which are asked for seldom, is not among the sums
+    whole = metric == "pmi" or any(cell.answer == PRIOR for cell in cells)
+    curves = _from_items(store, run, sort) if whole else _from_sums(store, cells, sort)
     found = [Summary(cell, label, curve, metric) for cell, label, curve in curves]
     if found and not any(metric in summary.curve.values for summary in found):
         raise UsageError(
@@ -84,13 +89,8 @@ Curves = Iterator[tuple[CellRecord, str, Curve | Tally]]
 def _from_sums(store: Store, cells: Sequence[CellRecord], sort: Grouping | None) -> Curves:
     """Yield what the running sums say, of every cell and its groups."""
     for cell in cells:
-        if cell.answer in {PRIOR, "generate"} or not cell.n_done:
-            continue
-        sums = store.tallies(cell)
-        if "" not in sums or sums[""].n_items != cell.n_done:
-            # stored, at least in part, before there were running sums
-            scores = list(store.scores(cell.id))
-            yield from _of_scores(cell, scores, sort)
+        sums = sums_of(store, cell)
+        if not sums:
             continue
         yield cell, "", sums[""]
         labels: dict[tuple[int, str], Tally] = {}
@@ -105,37 +105,34 @@ def _from_items(store: Store, run: str, sort: Grouping | None) -> Curves:
     """Yield what the items say, joined to their priors."""
     for cell, scores in store.probed(run):
         if scores:
-            yield from _of_scores(cell, scores, sort)
+            yield cell, "", item_curves(scores, cell.layers)
+        for label, of in sort_members(cell, scores, sort) if sort else ():
+            yield cell, label, item_curves(of, cell.layers)
 
 
-def _of_scores(cell: CellRecord, scores: Sequence[CellScores], sort: Grouping | None) -> Curves:
-    yield cell, "", item_curves(scores, cell.layers)
-    for label, of in sort_members(cell, scores, sort) if sort else ():
-        yield cell, label, item_curves(of, cell.layers)
-
-
-def _left_out(cell: CellRecord) -> str:
-    return "" if cell.ablation == "none" else cell.ablation
+def _names(found: Sequence[Summary]) -> list[str]:
+    """Call each summary by its task, its lens, and what tells it from the others."""
+    said: list[dict[str, str]] = [
+        {
+            "model": s.cell.model,
+            "task": s.cell.task,
+            "answer": s.cell.answer,
+            "lens": s.cell.lens,
+            "ablation": "" if s.cell.ablation == "none" else s.cell.ablation,
+            "shots": f"{s.cell.shots} shots",
+            "seed": f"seed {s.cell.seed}",
+            "group": s.group,
+        }
+        for s in found
+    ]
+    keys = said[0] if said else {}
+    telling = {key for key in keys if len({each[key] for each in said}) > 1} | {"task", "lens"}
+    return [" ".join(each[key] for key in keys if key in telling and each[key]) for each in said]
 
 
 def layers_table(found: Sequence[Summary]) -> tuple[list[str], list[dict[str, Any]]]:
     """The metric of every summary by layer: column names, and a row per layer."""
-    several = len({s.cell.model for s in found}) > 1
-    names = [
-        " ".join(
-            filter(
-                None,
-                [
-                    s.cell.model if several else "",
-                    s.cell.task,
-                    s.cell.lens,
-                    _left_out(s.cell),
-                    s.group,
-                ],
-            )
-        )
-        for s in found
-    ]
+    names = _names(found)
     layers = sorted({layer for s in found for layer in s.curve.layers})
     rows = [
         {"layer": layer}

@@ -50,11 +50,13 @@ class Owner:
         self.id = uuid.uuid4().hex
         self._db, self._path = db, path
         self._beaten = time.monotonic()
+        self._run = run
         self._lock = _locked(_lock_file(path, self.id))
-        db.execute(
-            "INSERT INTO owners VALUES (?, ?, ?, ?, ?)",
-            (self.id, platform.node(), os.getpid(), run, time.time()),
-        )
+        try:
+            self._sign()
+        except BaseException:
+            self.close()
+            raise
 
     def claim(self, cells: Sequence[str]) -> bool:
         """Take all of these cells, or none: False where a living process has one of them."""
@@ -63,6 +65,7 @@ class Owner:
             row = self._db.execute("SELECT owner FROM leases WHERE cell = ?", (cell,)).fetchone()
             if row and row[0] != self.id and row[0] in living:
                 return False
+        self._sign()  # another machine may have buried this one while it slept
         rows = [(cell, self.id) for cell in cells]
         self._db.executemany("INSERT OR REPLACE INTO leases VALUES (?, ?)", rows)
         return True
@@ -78,8 +81,15 @@ class Owner:
 
     def beat(self) -> None:
         """Give a sign of life."""
+        self._sign()
         self._beaten = time.monotonic()
-        self._db.execute("UPDATE owners SET beat = ? WHERE id = ?", (time.time(), self.id))
+
+    def _sign(self) -> None:
+        self._db.execute(
+            "INSERT INTO owners VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+            "SET beat = excluded.beat",
+            (self.id, platform.node(), os.getpid(), self._run, time.time()),
+        )
 
     def leave(self) -> None:
         """Give back every lease, and the name."""

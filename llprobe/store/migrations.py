@@ -89,5 +89,12 @@ def _sweeps(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _answers, _sweeps)
+def _tallies_order(db: sqlite3.Connection) -> None:
+    """Keep where in its task a group begins, so that groups stand in the task's order."""
+    db.execute("ALTER TABLE tallies ADD COLUMN first INTEGER NOT NULL DEFAULT 0")
+
+
+_Step = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: tuple[_Step, ...] = (_first, _answers, _sweeps, _tallies_order)
 """Step n is at index n - 1; the newest schema's version is their number."""

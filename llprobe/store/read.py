@@ -83,6 +83,17 @@ class CellRecord:
     ablation: str
     """What is left out of the model; see ablation.py."""
 
+    @property
+    def shots(self) -> str:
+        """The number of worked examples that was asked for, or ``default``, the task's own."""
+        asked = self.request.get("num_fewshot")
+        return "default" if asked is None else str(asked)
+
+    @property
+    def seed(self) -> int:
+        """The seed of generated questions."""
+        return int(self.request.get("seed", 0))
+
 
 @dataclass(frozen=True, slots=True)
 class CellScores:
@@ -161,19 +172,20 @@ SELECT r.id, r.created, r.updated, r.command, r.status,
     WHERE rc.run = r.id AND c.status = 'done'),
   (SELECT count(*) FROM run_cells rc JOIN cells c ON c.id = rc.cell
     WHERE rc.run = r.id AND c.status = 'failed')
-FROM runs r ORDER BY r.updated DESC, r.created DESC
+FROM runs r WHERE ?1 IN ('', r.id) ORDER BY r.updated DESC, r.created DESC
 """
 
 
-def read_runs(db: sqlite3.Connection, working: Collection[str]) -> list[RunRecord]:
-    """All runs, the newest first; `working` are those that a living process works on."""
-    return [_run(row, alive=row[0] in working) for row in db.execute(_RUNS)]
+def read_runs(db: sqlite3.Connection, working: Collection[str], only: str = "") -> list[RunRecord]:
+    """All runs, the newest first, or the `only` one; a living process works on the `working`."""
+    return [_run(row, alive=row[0] in working) for row in db.execute(_RUNS, (only,))]
 
 
 def _run(row: tuple[Any, ...], *, alive: bool) -> RunRecord:
     id_, created, updated, command, status, *listed = row[:8]
     models, tasks, lenses = (tuple(json.loads(text)) for text in listed)
-    status = _status(status, alive=alive)
+    # whatever one process left as its last word, another may work on it
+    status = "running" if alive else _status(status, alive=False)
     return RunRecord(id_, created, updated, command, status, models, tasks, lenses, *row[8:])
 
 

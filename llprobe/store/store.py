@@ -72,14 +72,20 @@ class Store:
     @contextmanager
     def working(self, run: str) -> Iterator[leases.Owner]:
         """Be the process that works on a run: hold leases, and give them back at the end."""
-        owner: list[leases.Owner] = []
-        self._write(lambda db: owner.append(leases.Owner(db, self.path, run)))
+        owners: list[leases.Owner] = []
+
+        def leave(_: sqlite3.Connection) -> None:
+            for owner in owners:
+                owner.leave()
+
         try:
-            yield owner[0]
+            self._write(lambda db: owners.append(leases.Owner(db, self.path, run)))
+            yield owners[0]
         finally:
             # the lock goes first: it must not outlast a database that fails
-            owner[0].close()
-            self._write(lambda _: owner[0].leave())
+            for owner in owners:
+                owner.close()
+            self._write(leave)
 
     def claim(self, owner: leases.Owner, cells: Sequence[str]) -> bool:
         """Take all of these cells for `owner`, or none where another process has one."""
@@ -128,8 +134,12 @@ class Store:
             leases.bury(db, self.path)
             if run in {holder.run for holder in leases.living_owners(db, self.path).values()}:
                 raise StoreError(f"run {run[:8]} is running: cancel it first")
+            cells = db.execute("SELECT cell FROM run_cells WHERE run = ?", (run,)).fetchall()
             db.execute("DELETE FROM runs WHERE id = ?", (run,))
-            db.execute("DELETE FROM cells WHERE id NOT IN (SELECT cell FROM run_cells)")
+            # what an edited sweep no longer asks for belongs to no run, and stays
+            db.executemany(
+                "DELETE FROM cells WHERE id = ? AND id NOT IN (SELECT cell FROM run_cells)", cells
+            )
             db.execute("DELETE FROM questions WHERE hash NOT IN (SELECT questions FROM cells)")
 
         self._write(work)
@@ -211,9 +221,16 @@ class Store:
 
     def runs(self) -> list[read.RunRecord]:
         """All runs, the newest first."""
+        return self._runs()
+
+    def run(self, id_: str) -> read.RunRecord:
+        """Return one run, by its whole id."""
+        return self._runs(id_)[0]
+
+    def _runs(self, only: str = "") -> list[read.RunRecord]:
         with in_words(self.path):
             working = {h.run for h in leases.living_owners(self._db, self.path).values()}
-            return read.read_runs(self._db, working)
+            return read.read_runs(self._db, working, only)
 
     def cells(self, run: str) -> list[read.CellRecord]:
         """The cells of a run, in its order."""
@@ -282,7 +299,8 @@ class Store:
 
 def _view(cell: read.CellRecord, questions: str) -> tuple[Any, ...]:
     """Return what two cells agree in of which one is the other's prior."""
-    return cell.fingerprint, questions, cell.lens, cell.layers, as_json(cell.settings)
+    settings = as_json(cell.settings)
+    return cell.fingerprint, questions, cell.lens, cell.layers, cell.ablation, settings
 
 
 def _run(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> None:

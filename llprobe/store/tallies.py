@@ -37,15 +37,17 @@ def add_to_tallies(db: sqlite3.Connection, cell: str, results: Sequence[ItemResu
     row = db.execute("SELECT questions, layers FROM cells WHERE id = ?", (cell,)).fetchone()
     questions, layers = row[0], tuple(json.loads(row[1]))
     by_label: dict[str, list[_Scored]] = {"": []}
-    for result in results:
+    first: dict[str, int] = {}
+    for result in sorted(results, key=lambda result: result.index):
         group, scored = _scored(db, questions, result)
-        by_label[""].append(scored)
-        if group:
-            by_label.setdefault(group, []).append(scored)
+        for label in {"", group}:
+            by_label.setdefault(label, []).append(scored)
+            first.setdefault(label, result.index)
     known = read_tallies(db, cell, layers)
     for label, items in by_label.items():
         found = tally(items, layers)
-        _write(db, cell, label, known[label] + found if label in known else found)
+        total = known[label] + found if label in known else found
+        _write(db, cell, label, total, first[label])
 
 
 def _scored(db: sqlite3.Connection, questions: str, result: ItemResult) -> tuple[str, _Scored]:
@@ -58,22 +60,22 @@ def _scored(db: sqlite3.Connection, questions: str, result: ItemResult) -> tuple
     return group, _Scored(true, best, result.n_tokens, n_bytes, result.logprob)
 
 
-def _write(db: sqlite3.Connection, cell: str, label: str, found: Tally) -> None:
+def _write(db: sqlite3.Connection, cell: str, label: str, found: Tally, first: int) -> None:
     sums, guesses = (values.astype("<f8").tobytes() for values in (found.sums, found.guesses))
-    # not INSERT OR REPLACE: rows keep their place, which is the groups' order
     db.execute(
-        "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "INSERT INTO tallies (cell, label, n_items, n_several, guesses, sums, first) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
         "n_items = excluded.n_items, n_several = excluded.n_several, "
-        "guesses = excluded.guesses, sums = excluded.sums",
-        (cell, label, found.n_items, found.n_several, guesses, sums),
+        "guesses = excluded.guesses, sums = excluded.sums, first = min(first, excluded.first)",
+        (cell, label, found.n_items, found.n_several, guesses, sums, first),
     )
 
 
 def read_tallies(db: sqlite3.Connection, cell: str, layers: tuple[int, ...]) -> dict[str, Tally]:
-    """Read a cell's sums by group, in the order in which groups came; ``""`` holds all items."""
+    """Read a cell's sums by group, in the task's order of groups; ``""`` holds all items."""
     rows = db.execute(
         "SELECT label, n_items, n_several, guesses, sums FROM tallies WHERE cell = ? "
-        "ORDER BY rowid",
+        "ORDER BY first, label",
         (cell,),
     )
     return {

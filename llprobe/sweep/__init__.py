@@ -13,6 +13,7 @@ from llprobe.sweep.expand import Obtain, Unmade, made_quant, models_of, requests
 from llprobe.sweep.lists import Typed, spec_from_lists
 from llprobe.sweep.parse import gather_sweep, parse_sweep, read_sweep
 from llprobe.sweep.spec import ModelEntry, SweepSpec
+from llprobe.sweep.temporary import delete_temporary, note_temporary, remembered
 from llprobe.sweep.write import to_yaml
 
 __all__ = [
@@ -21,12 +22,15 @@ __all__ = [
     "SweepSpec",
     "Typed",
     "Unmade",
+    "delete_temporary",
     "example_sweep",
     "gather_sweep",
     "made_quant",
     "models_of",
+    "note_temporary",
     "parse_sweep",
     "read_sweep",
+    "remembered",
     "requests_of",
     "spec_from_lists",
     "sweep_of",

@@ -9,9 +9,10 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from llprobe.catalog import split_parts
 from llprobe.errors import LlprobeError, UsageError
@@ -26,6 +27,11 @@ __all__ = ["Obtain", "Unmade", "made_quant", "models_of", "requests_of", "sweep_
 
 Obtain = Callable[[ModelInfo, str], ModelInfo | None]
 """Gives a quant of a model, None where it is not made yet; `made_quant` is one that makes none."""
+
+Unusable = Callable[[str, LlprobeError], None]
+"""Is told of a model, by its name, that cannot be used, and why."""
+
+T = TypeVar("T")
 
 _NO_MODELS: Final = ("mmproj", "imatrix")
 """How files begin that lie beside models and are none."""
@@ -77,7 +83,7 @@ def requests_of(spec: SweepSpec) -> tuple[TaskRequest, ...]:
 def models_of(
     spec: SweepSpec,
     obtain: Obtain,
-    unusable: Callable[[str, LlprobeError], None] | None = None,
+    unusable: Unusable | None = None,
 ) -> Iterator[ModelInfo | Unmade]:
     """Yield the models of a sweep in order, each distinct file once: a source, then its quants.
 
@@ -86,18 +92,10 @@ def models_of(
     """
     seen: set[tuple[str, ...]] = set()
     for entry in spec.models:
-        for name in _names(entry):
-            try:
-                source = resolve(name)
-            except LlprobeError as problem:
-                if unusable is None:
-                    raise
-                unusable(name, problem)
-                continue
-            for model in _ladder(source, entry, obtain):
-                if _identity(model) not in seen:
-                    seen.add(_identity(model))
-                    yield model
+        for model in _of_entry(entry, obtain, unusable or _raise):
+            if _identity(model) not in seen:
+                seen.add(_identity(model))
+                yield model
 
 
 def _identity(model: ModelInfo | Unmade) -> tuple[str, ...]:
@@ -106,11 +104,36 @@ def _identity(model: ModelInfo | Unmade) -> tuple[str, ...]:
     return (model.fingerprint,)
 
 
-def _ladder(source: ModelInfo, entry: ModelEntry, obtain: Obtain) -> Iterator[ModelInfo | Unmade]:
-    yield source
-    for quant in entry.quantize:
-        if quant != source.quant:
-            yield obtain(source, quant) or Unmade(source, quant, entry.keep)
+def _of_entry(
+    entry: ModelEntry, obtain: Obtain, unusable: Unusable
+) -> Iterator[ModelInfo | Unmade]:
+    """Yield what an entry stands for: each model, then its ladder."""
+    for name in _tried(entry.name, partial(_names, entry), unusable) or ():
+        source = _tried(name, partial(resolve, name), unusable)
+        if source is None:
+            continue
+        yield source
+        for quant in entry.quantize:
+            step = partial(_step, source, quant, entry, obtain)
+            made = None if quant == source.quant else _tried(f"{name}:{quant}", step, unusable)
+            if made is not None:
+                yield made
+
+
+def _step(source: ModelInfo, quant: str, entry: ModelEntry, obtain: Obtain) -> ModelInfo | Unmade:
+    return obtain(source, quant) or Unmade(source, quant, entry.keep)
+
+
+def _tried(name: str, work: Callable[[], T], unusable: Unusable) -> T | None:
+    try:
+        return work()
+    except LlprobeError as problem:
+        unusable(name, problem)
+        return None
+
+
+def _raise(_: str, problem: LlprobeError) -> None:
+    raise problem
 
 
 def _names(entry: ModelEntry) -> list[str]:

@@ -135,6 +135,8 @@ def sweep_name(value: Any) -> str:
             f"{shown(value)} is no name; use at most 64 letters (a to z), digits, _ - and ., "
             "none of the last two first"
         )
+    if value == "last":
+        raise UsageError("last is the newest run's name; choose another")
     return str(value)
 
 
