@@ -44,6 +44,8 @@ class Cancel:
 
     def __init__(self) -> None:
         self.requests = 0
+        self.asked: Callable[[str], None] = lambda _: None
+        """Is told what is wanted where it is somebody else who asks."""
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
@@ -53,10 +55,12 @@ class Cancel:
         if self.requests:
             self._tell()
 
-    def request(self) -> None:
-        """Ask to stop; the second time, kill."""
+    def request(self, wanted: str = "") -> None:
+        """Ask to stop, since that is `wanted` elsewhere; the second time, kill."""
         self.requests += 1
         self._tell()
+        if wanted:
+            self.asked(wanted)
 
     def _tell(self) -> None:
         if self._child is None or self._pipe is None:

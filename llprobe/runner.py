@@ -178,7 +178,7 @@ class _Run:
         wanted = self._store.pulse(owner, self._plan.id)
         if wanted and not self._cancel.requests:
             self._wanted = wanted
-            self._cancel.request()
+            self._cancel.request(wanted)
 
     def _keep(self, event: Event, cells: Sequence[str]) -> None:
         store = self._store

@@ -4,15 +4,16 @@ import io
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from clihelp import (
     Cli,
@@ -29,6 +30,7 @@ from oracle import NumpyLlama
 from rich.console import Console
 
 from llprobe.cli import output
+from llprobe.cli.awake import awake
 from llprobe.engine.tokens import tokenize_items
 from llprobe.store import Store
 from llprobe.sweep import read_sweep
@@ -326,16 +328,53 @@ def stored(cli: Cli) -> int:
         return sum(run.n_done for run in store.runs())
 
 
-def halfway(cli: Cli, *words: object) -> "tuple[subprocess.Popen[str], Callable[[], None]]":
-    """Start a command and halt its worker once something is stored; the second lets it go on."""
-    child = cli.start(*words)
-    worker, end = worker_of(child), time.monotonic() + SECONDS
-    while not stored(cli):
-        assert child.poll() is None
-        assert time.monotonic() < end, "nothing is stored"
-        time.sleep(0.005)
-    worker.suspend()
-    return child, worker.resume
+class Started:
+    """A command that runs beside the test, its stderr in a file; killed when the test ends."""
+
+    def __init__(self, cli: Cli, *words: object) -> None:
+        self.cli, self.seen = cli, cli.folder / f"seen-{len(list(cli.folder.glob('seen-*')))}"
+        with self.seen.open("w") as seen:
+            self.process = subprocess.Popen(
+                cli.command(*words), env=cli.env, stdout=subprocess.PIPE, stderr=seen, text=True
+            )
+
+    @property
+    def said(self) -> str:
+        return self.seen.read_text()
+
+    def halfway(self) -> psutil.Process:
+        """Halt its worker once something is stored, and return it."""
+        worker = worker_of(self.process)
+        until(lambda: stored(self.cli) > 0)
+        worker.suspend()
+        assert self.process.poll() is None
+        return worker
+
+    def ended(self) -> Done:
+        out, _ = self.process.communicate(timeout=SECONDS)
+        return Done(self.process.returncode, out, self.said)
+
+    def kill(self) -> None:
+        """Kill it and its worker, as a power cut would."""
+        if self.process.poll() is None:
+            workers = psutil.Process(self.process.pid).children()
+            self.process.kill()
+            for worker in workers:
+                worker.kill()
+        self.process.communicate(timeout=SECONDS)
+
+
+@pytest.fixture
+def start(slow: Cli) -> Iterator[Callable[..., Started]]:
+    """Give a way to start commands beside the test."""
+    with ExitStack() as stack:
+
+        def started(*words: object) -> Started:
+            command = Started(slow, *words)
+            stack.callback(command.kill)
+            return command
+
+        yield started
 
 
 def until(said: Callable[[], bool]) -> None:
@@ -349,37 +388,33 @@ def status(cli: Cli) -> str:
     return str(cli("sweep", "ls", "-F", "json").rows[0]["status"])
 
 
-def test_a_running_sweep_is_seen_steered_and_continued(slow: Cli) -> None:
+def test_a_running_sweep_is_seen_steered_and_continued(
+    slow: Cli, start: Callable[..., Started]
+) -> None:
     file = write_sweep(slow)
-    child, go_on = halfway(slow, "sweep", "run", file)
-    with (slow.folder / "seen").open("w") as seen:
-        watcher = subprocess.Popen(
-            slow.command("sweep", "watch", "first"), env=slow.env, stdout=subprocess.PIPE,
-            stderr=seen, text=True,
-        )  # fmt: skip
-    until(lambda: bool((slow.folder / "seen").read_text()))
-    (line,) = (slow.folder / "seen").read_text().splitlines()
-    assert re.fullmatch(r"0 of 1 cells done; [1-9]\d* of 60 items scored", line)
+    running = start("sweep", "run", file)
+    pid, worker = running.process.pid, running.halfway()
+    watching = start("sweep", "watch", "first")
+    until(lambda: bool(watching.said))
+    assert re.fullmatch(r"0 of 1 cells done; [1-9]\d* of 60 items scored\n", watching.said)
     assert status(slow) == "running"
     (row,) = slow("sweep", "show", "-F", "json").rows
     assert (row["status"], row["items"]) == ("running", 60)
     assert slow("sweep", "show").out.startswith("first, running: ")
-    refused = slow("sweep", "rm", "first")
-    is_one_error(refused, "is running: cancel it first", refused.code)
-    assert refused.code != 0
+    is_one_error(slow("sweep", "rm", "first"), "is running: cancel it first", 1)
+    said = f"process {pid} computes this now: stop it, or leave out --fresh"
     refused = slow("sweep", "run", file, "--fresh")
-    assert refused.code != 0
-    assert f"process {child.pid} computes this now: stop it, or leave out" in refused.line
+    assert (refused.code, said in refused.line) == (1, True)
     asked = slow("sweep", "pause", "first")
-    assert (asked.code, asked.err) == (0, f"asked process {child.pid} to pause first\n")
-    go_on()
-    out, err = child.communicate(timeout=SECONDS)
-    assert child.returncode == 130
-    assert out.startswith("first, paused: ")
-    assert "paused: what is scored is stored; " in err
-    shown, _ = watcher.communicate(timeout=SECONDS)
-    assert watcher.returncode == 0
-    assert shown.startswith("first, paused: ")
+    assert (asked.code, asked.err) == (0, f"asked process {pid} to pause first\n")
+    until(lambda: "asked to pause: stopping after this batch\n" in running.said)
+    worker.resume()
+    paused = running.ended()
+    assert paused.code == 130
+    assert paused.out.startswith("first, paused: ")
+    assert "paused: what is scored is stored; " in paused.err
+    watched = watching.ended()
+    assert (watched.code, watched.out) == (0, paused.out)
     assert status(slow) == "paused"
     kept = scores_of(slow.db, "first")
     assert 0 < len(kept) < 60
@@ -393,27 +428,21 @@ def test_a_running_sweep_is_seen_steered_and_continued(slow: Cli) -> None:
     assert slow("sweep", "ls", "-F", "json").rows == []
 
 
-def test_two_commands_share_the_work(slow: Cli) -> None:
+def test_two_commands_share_the_work(slow: Cli, start: Callable[..., Started]) -> None:
     """The second waits for what the first computes, and takes over what it leaves."""
     file = write_sweep(slow)
-    first, _ = halfway(slow, "sweep", "run", file)
-    with (slow.folder / "seen").open("w") as seen:
-        second = subprocess.Popen(
-            slow.command("sweep", "run", file), env=slow.env, stdout=subprocess.PIPE,
-            stderr=seen, text=True,
-        )  # fmt: skip
-    said = f"the rest is being computed by process {first.pid}: waiting\n"
-    until(lambda: said in (slow.folder / "seen").read_text())
-    assert (slow.folder / "seen").read_text() == said
+    first = start("sweep", "run", file)
+    first.halfway()
+    second = start("sweep", "run", file)
+    said = f"the rest is being computed by process {first.process.pid}: waiting\n"
+    until(lambda: said in second.said)
+    assert second.said == said
     before = stored(slow)
-    worker = worker_of(first)
-    os.kill(first.pid, signal.SIGKILL)
-    worker.kill()
-    first.communicate(timeout=SECONDS)
-    out, _ = second.communicate(timeout=SECONDS)
-    assert second.returncode == 0
-    assert out.startswith("first, done: ")
-    assert "model loaded" in (slow.folder / "seen").read_text()
+    first.kill()
+    ended = second.ended()
+    assert ended.code == 0
+    assert ended.out.startswith("first, done: ")
+    assert "model loaded" in ended.err
     assert 0 < before < 60
     assert len(scores_of(slow.db, "first")) == stored(slow) == 60
 
@@ -531,15 +560,25 @@ def test_where_the_machine_cannot_be_kept_awake_it_is_said(cli: Cli, tmp_path: P
     is_one_error(ended, "--keep-awake needs macOS' caffeinate; on Linux put systemd-inhibit")
 
 
-def test_the_machine_is_kept_awake_while_a_sweep_runs(done: Cli, tmp_path: Path) -> None:
+def test_the_machine_is_kept_awake_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, said = tmp_path / "caffeinate", tmp_path / "said"
+    program.write_text(
+        f'#!/bin/sh\necho "$$ $@" > {said}.part\nmv {said}.part {said}\nexec sleep 600\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with awake(wanted=True):
+        until(said.exists)
+        pid, *asked = said.read_text().split()
+        assert asked == ["-i", "-w", str(os.getpid())]
+        assert os.getpgid(int(pid)) == int(pid)  # Ctrl-C does not reach it
+    assert not psutil.pid_exists(int(pid))
+
+
+def test_the_command_passes_the_wish_on(done: Cli, tmp_path: Path) -> None:
     program = tmp_path / "caffeinate"
-    program.write_text(f'#!/bin/sh\necho "$$ $@" > {tmp_path}/said\nexec sleep 600\n')
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
     program.chmod(0o755)
     words = ("sweep", "resume", "first", "--keep-awake")
-    ended = done(*words, PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert ended.code == 0, ended.err
-    # it may be ended before it has said anything, but not outlive the command
-    if (tmp_path / "said").exists():
-        pid, *asked = (tmp_path / "said").read_text().split()
-        assert asked == ["-i", "-w", str(os.getpid())]
-        assert not Path(f"/proc/{pid}").exists()
+    assert done(*words, PATH=f"{tmp_path}:{os.environ['PATH']}").code == 0
+    assert done(*words, PATH="/nowhere").code == 2

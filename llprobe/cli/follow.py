@@ -70,6 +70,10 @@ def interruptible(cancel: Cancel) -> Iterator[None]:
             with suppress(RuntimeError):  # the signal came in the middle of a write to stderr
                 err.print("stopping after this batch; once more to stop now")
 
+    def asked(wanted: str) -> None:
+        err.print(f"asked to {wanted}: stopping after this batch")
+
+    cancel.asked = asked
     before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
