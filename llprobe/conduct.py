@@ -8,7 +8,7 @@ module knows the order of these steps. It does not know screens, nor how any of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -133,7 +133,7 @@ def carry_out(
     fresh: bool = False,
     failed_only: bool = False,
     planned: Callable[[Plan], None] | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Carry a sweep out, and yield what happens; `planned` is told the plan once there is one.
 
     The same sweep again continues. `failed_only` computes the cells that failed and no others.

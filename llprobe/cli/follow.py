@@ -6,8 +6,8 @@ This module knows events and stderr. It does not know options, nor how a run is 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,16 @@ from llprobe.task import Questions
 __all__ = ["Screen", "follow", "interruptible", "raise_failures"]
 
 
-def follow(events: Iterable[Event], screen: Screen) -> list[Failed]:
+def follow(events: Generator[Event, None, None], screen: Screen) -> list[Failed]:
     """Show events as they come; return the failures among them."""
     failed = []
     try:
-        for event in events:
-            screen.show(event)
-            if isinstance(event, Failed):
-                failed.append(event)
+        # where showing fails, the run must end before the caller closes its store
+        with closing(events):
+            for event in events:
+                screen.show(event)
+                if isinstance(event, Failed):
+                    failed.append(event)
     finally:
         screen.close()
     return failed
