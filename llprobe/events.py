@@ -29,7 +29,6 @@ __all__ = [
     "ItemTokens",
     "JobCounted",
     "JobDone",
-    "JobOpened",
     "JobStarted",
     "LensGrid",
     "LensRequest",
@@ -135,13 +134,6 @@ class JobCounted:
     n_groups: int
     n_ctx: int
     skipped: tuple[Skipped, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class JobOpened:
-    """The worker turns to a job: what goes wrong from here on concerns its cells."""
-
-    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +269,6 @@ Event = (
     ModelLoaded
     | Calibrated
     | JobCounted
-    | JobOpened
     | Waiting
     | JobStarted
     | GroupScored

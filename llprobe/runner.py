@@ -19,7 +19,6 @@ from llprobe.events import (
     Failed,
     GroupScored,
     JobDone,
-    JobOpened,
     JobStarted,
     ModelLoaded,
     ScoreRequest,
@@ -193,8 +192,6 @@ class _Run:
                 store.finish_cells(finished, phases)
             case Failed(cells=hit, message=message):
                 store.fail_cells(hit, message)
-            case JobOpened():
-                pass
             case _:
                 raise TypeError(f"a score request does not yield {type(event).__name__}")
 

@@ -40,7 +40,6 @@ from llprobe.events import (
     ItemTokens,
     JobCounted,
     JobDone,
-    JobOpened,
     JobStarted,
     LensGrid,
     LensRequest,
@@ -160,7 +159,6 @@ def _score(request: ScoreRequest) -> Iterator[Event]:
         }
         yield ModelLoaded(record, time.perf_counter() - started)
         for job in request.jobs:
-            yield JobOpened(tuple(cell.id for cell in job.cells))
             writes = job.first.questions.answer == "generate"
             yield from (_write_job if writes else _score_job)(probe, job, request.done)
 

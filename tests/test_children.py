@@ -24,7 +24,7 @@ from llprobe.events import (
     Failed,
     GroupScored,
     JobDone,
-    JobOpened,
+    JobStarted,
     LensRequest,
     ModelLoaded,
 )
@@ -336,7 +336,7 @@ def test_a_child_that_dies_takes_only_its_job_with_it(
     assert failed.cells == (plan.cells[2].id,)
     assert failed.message.startswith("one: the worker died of SIGKILL: ")
     assert len(starts.pids) == 2  # the second one computes what is left
-    assert [event.cells for event in of_kind(events, JobOpened)] == [
+    assert [event.cells for event in of_kind(events, JobStarted)] == [
         (cell.id,) for cell in plan.cells
     ]
     assert {event.model for event in of_kind(events, ModelLoaded)} == {"one"}

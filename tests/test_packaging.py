@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -42,12 +41,9 @@ def test_every_package_folder_is_listed_so_that_the_wheel_has_it() -> None:
 
 
 def test_exports_are_exact() -> None:
-    public = {
-        name
-        for name, value in vars(llprobe).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
-    assert public == set(llprobe.__all__)
+    assert dir(llprobe) == llprobe.__all__
+    assert all(getattr(llprobe, name) for name in llprobe.__all__)
+    assert not hasattr(llprobe, "no_such_name")
     assert sorted(llprobe.__all__) == llprobe.__all__
 
 

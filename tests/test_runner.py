@@ -25,7 +25,6 @@ from llprobe.events import (
     Failed,
     GroupScored,
     JobDone,
-    JobOpened,
     JobStarted,
     LensGrid,
     LensRequest,
@@ -65,9 +64,9 @@ def whole(plan: Plan, both: Plan, tmp_path_factory: pytest.TempPathFactory) -> P
     path = tmp_path_factory.mktemp("whole") / "a.db"
     with Store(path) as store:
         kinds = [type(event) for event in run(plan, store, "llprobe run")]
-        assert kinds[:3] == [ModelLoaded, JobOpened, JobStarted]
-        assert set(kinds[3:-1]) == {GroupScored}
-        assert len(kinds[3:-1]) > 4
+        assert kinds[:2] == [ModelLoaded, JobStarted]
+        assert set(kinds[2:-1]) == {GroupScored}
+        assert len(kinds[2:-1]) > 4
         assert kinds[-1] is JobDone
         assert [run.status for run in store.runs()] == ["done"]
         list(run(both, store, "llprobe run"))

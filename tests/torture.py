@@ -1,11 +1,12 @@
-"""Tortures two sweeps: kills, signals, full disks, locks, clocks and rivals at random moments.
+"""A hundred faults, each at a random moment of a running sweep: nothing may be lost or changed.
 
     python tests/torture.py [--faults 100] [--seed 1] [--only N]
 
-An uninterrupted run of each sweep says what must be stored. Then fault after fault strikes the same
-commands on one database; after each, what is stored is looked at, and the command goes on. Where
-everything is done before the faults are, the database is compared whole and a new one begins. Ends
-with 1 where anything is lost, doubled, half or different, and says how to do it again.
+Two sweeps over tiny models run to their end once without a fault. Then each fault strikes a command
+that runs one of them; the next fault strikes the same command run again, until both sweeps are
+done. Then everything stored is compared with the uninterrupted sweeps', bit for bit, and a new
+database is begun. After each fault the database, and what llprobe says of it, are judged.
+`--only N` does fault N alone, on a new database. Exits with 1 where anything deviates.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -21,14 +23,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from torturecheck import (
     Stored,
     compare,
+    fitting,
     judge_end,
     judge_show,
     judge_whole,
+    litter,
     read_audit,
     snapshot,
 )
@@ -38,35 +42,61 @@ from torturefaults import KINDS as OF_PROCESSES
 from torturefaults import Kind, Struck, audit_of
 from torturesweep import SWEEPS, Stage, write_sweeps
 
-KINDS = (*OF_PROCESSES, *OF_DISK)
-ENDS = {"done", "stopped", "interrupted", "failed", "paused", "cancelled"}
-_TRIES = 4
+__all__ = ["KINDS", "Tally", "Torture", "drawn", "folders"]
+
+KINDS: Final = (*OF_PROCESSES, *OF_DISK)
+_TRIES: Final = 12  # how often a fault may come too late
+_FIRST: Final = 0.7  # share of the faults that strike the first sweep, which is the longer one
 
 
 @dataclass
 class Tally:
-    """What happened: how often each kind struck, and with which exit codes."""
+    """What became of the faults."""
 
     times: Counter[str] = field(default_factory=Counter)
+    """Faults that have struck, by kind."""
     codes: dict[str, Counter[int]] = field(default_factory=dict)
-    missed: Counter[str] = field(default_factory=Counter)
+    """Exit codes of commands, by kind of fault."""
+    said: Counter[str] = field(default_factory=Counter)
+    """Last lines of commands that failed."""
+    late: int = 0
+    """How often a fault came too late, and was tried again."""
     rounds: int = 0
+    """Databases on which both sweeps came to their end."""
+    results: int = 0
+    """Scored and written items that were compared there."""
     wrong: list[str] = field(default_factory=list)
+    """Deviations, each with what does it again."""
 
-    def add(self, kind: str, struck: Struck) -> None:
+    def add(self, kind: str, struck: Struck, folder: Path) -> None:
+        """Count a fault that has struck, and how its commands ended."""
         self.times[kind] += 1
         self.codes.setdefault(kind, Counter()).update(ended.code for ended, _ in struck.ended)
+        for ended, _ in struck.ended:
+            if ended.code in {1, 2} and (lines := ended.err.splitlines()):
+                self.said[lines[-1].replace(str(folder), "")] += 1
 
     def table(self) -> str:
-        lines = ["| fault | times | exit codes |", "|---|---:|---|"]
-        for kind, n in self.times.items():
-            codes = ", ".join(f"{code} ({m})" for code, m in sorted(self.codes[kind].items()))
-            lines.append(f"| {kind} | {n} | {codes} |")
-        return "\n".join([*lines, f"| **all** | {self.times.total()} | |"])
+        """Return the Markdown table of kinds, how often each, and how commands ended."""
+        rows = [("fault", "times", "commands ended with"), ("---", "---:", "---")]
+        rows += [(k.name, str(self.times[k.name]), _listed(self.codes[k.name])) for k in self._met]
+        total = sum(self.codes.values(), Counter[int]())
+        rows.append(("**all**", str(self.times.total()), _listed(total)))
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+    @property
+    def _met(self) -> list[Kind]:
+        return [kind for kind in KINDS if self.times[kind.name]]
+
+
+def _listed(codes: Counter[int]) -> str:
+    """Return exit codes with their numbers; a signal that killed has its name."""
+    names = {code: signal.Signals(-code).name if code < 0 else str(code) for code in codes}
+    return ", ".join(f"{names[code]} ({n})" for code, n in sorted(codes.items(), reverse=True))
 
 
 class Torture:
-    """Two sweeps, what they must come to, and a database that suffers."""
+    """One campaign: two sweeps, what they must come to, and a database that suffers."""
 
     def __init__(self, folder: Path, disk: Path, seed: int, *, small: bool = False) -> None:
         self.seed, self.tally = seed, Tally()
@@ -77,86 +107,97 @@ class Torture:
         self.stage = self._fresh()
 
     def _uninterrupted(self) -> tuple[Stored, dict[Any, tuple[int, ...]]]:
+        """Run both sweeps without a fault; return what is stored, and the items of each group."""
         stage = Stage(self._sweeps, _made(self._folder / "whole"))
-        boot = json.dumps({"audit": str(audit_of(stage))})
         for sweep in SWEEPS:
-            ended = stage.run(sweep, boot=boot).wait(600)
-            assert ended.code == 0, ended.err
+            ended = stage.run(sweep, boot=_audited(stage)).wait()
+            if wrong := judge_end(ended, [0]):
+                raise RuntimeError(f"without a fault, {sweep} fails: {wrong}")
         stage.clear()
-        items = {key: found[0][1] for key, found in read_audit(audit_of(stage)).items()}
-        return snapshot(stage.db, self._folder), items
+        stored, audit = snapshot(stage.db, self._folder), read_audit(audit_of(stage))
+        if audit.keys() != stored.groups.keys() or not stored.results or stored.faults:
+            raise RuntimeError("without a fault, what is stored is not what was handed in")
+        return stored, {key: found[0][1] for key, found in audit.items()}
 
     def _fresh(self) -> Stage:
         """Begin with no database."""
         self._before = Stored()
-        self.tally.rounds += 1
-        return Stage(self._sweeps, _made(self._disk / f"round-{self.tally.rounds}"))
+        return Stage(self._sweeps, _made(self._disk / f"round-{self.tally.rounds + 1}"))
 
     def strike(self, number: int, kind: Kind) -> None:
-        """Let one fault strike, and look at what it left; try again where it came too late."""
-        for attempt in range(_TRIES):
-            draw = random.Random(f"{self.seed}/{number}/{attempt}")
-            sweep = draw.choice(SWEEPS)
-            struck = kind.fault(self.stage, draw, sweep)
-            wrong = self._look(struck or Struck((sweep,)))
-            if wrong:
-                self._blame(number, kind, wrong)
+        """Let one fault strike, and judge what it left; try again where it came too late."""
+        draw = random.Random(f"{self.seed}/{number}")
+        for _ in range(_TRIES):
+            left = self._unfinished()
+            if not left:
+                self._end(f"before fault {number}")
+                self.stage, left = self._fresh(), list(SWEEPS)
+            sweep = left[0] if draw.random() < _FIRST else left[-1]
+            struck = self._struck(kind, draw, sweep)
+            late = struck or Struck((sweep,))
+            self._blame(f"--only {number} ({kind.name})", self._judge(late, tried=not struck))
             if struck:
-                self.tally.add(kind.name, struck)
+                self.tally.add(kind.name, struck, self.stage.folder)
                 return
-            if self._is_done():
-                self._end(number, kind)
-                self.stage = self._fresh()
-        self.tally.missed[kind.name] += 1
+            self.tally.late += 1
+        self._blame(f"--only {number} ({kind.name})", ["it came too late each time"])
 
-    def _look(self, struck: Struck) -> list[str]:
-        now = snapshot(self.stage.db, self._folder)
-        wrong = [*struck.wrong, *compare(now, self._before, self.expected, self._items)]
+    def _unfinished(self) -> list[str]:
+        runs = self._before.runs
+        return [name for name in SWEEPS if name not in runs or runs[name][0] != "done"]
+
+    def _struck(self, kind: Kind, draw: random.Random, sweep: str) -> Struck | None:
+        audit_of(self.stage).unlink(missing_ok=True)
+        try:
+            return kind.fault(self.stage, draw, sweep)
+        except TimeoutError as error:
+            return Struck((sweep,), wrong=[str(error)])
+        finally:
+            self.stage.clear()  # a command that a fault came too late for may still run
+
+    def _judge(self, struck: Struck, *, tried: bool = False) -> list[str]:
+        """Say what is wrong with the database, with what was said, and with what is told now."""
+        now, before = snapshot(self.stage.db, self._folder), self._before
+        wrong = [*struck.wrong, *compare(now, before, self.expected, self._items)]
         for ended, allowed in struck.ended:
             wrong += judge_end(ended, allowed)
         for sweep in struck.sweeps:
-            wrong += judge_show(self.stage, sweep, now, ENDS)
+            codes = {ended.code for ended, _ in struck.ended}
+            wrong += judge_show(self.stage, sweep, now, fitting(codes, before, sweep, tried=tried))
         if struck.audited:
-            wrong += self._doubled()
+            found = read_audit(audit_of(self.stage))
+            wrong += [f"{key} was computed by {by}" for key, by in found.items() if len(by) > 1]
         self._before = now
-        self.stage.clear()
         return wrong
 
-    def _doubled(self) -> list[str]:
-        """Say which groups were computed by two processes at once."""
-        audit = audit_of(self.stage)
-        handed = read_audit(audit)
-        audit.unlink(missing_ok=True)
-        return [f"group {key} was computed twice" for key, by in handed.items() if len(by) > 1]
+    def finish(self) -> None:
+        """Run both sweeps to their end, and compare everything."""
+        self._end("after the last fault")
 
-    def _is_done(self) -> bool:
-        runs = self._before.runs
-        return all(sweep in runs and runs[sweep][0] == "done" for sweep in SWEEPS)
-
-    def _end(self, number: int, kind: Kind) -> None:
-        wrong = judge_whole(snapshot(self.stage.db, self._folder), self.expected)
-        if wrong:
-            self._blame(number, kind, wrong)
-
-    def finish(self, number: int) -> None:
-        """Run both sweeps to their end and compare everything."""
+    def _end(self, when: str) -> None:
         for sweep in SWEEPS:
             struck = Struck((sweep,))
             struck.wait(self.stage.run(sweep), 0)
-            wrong = self._look(struck)
-            if wrong:
-                self._blame(number, Kind("none", _nothing), wrong)
-        self._end(number, Kind("the end", _nothing))
+            self._blame(f"{when}, the end of {sweep}", self._judge(struck))
+        wrong = judge_whole(self._before, self.expected)
+        wrong += [f"{path.name} is left" for path in litter(self.stage.folder)]
+        self._blame(f"{when}, the end of all", wrong)
+        self.tally.rounds += 1
+        self.tally.results += len(self._before.results)
+        self.stage.clear()
 
-    def _blame(self, number: int, kind: Kind, wrong: Sequence[str]) -> None:
+    def _blame(self, what: str, wrong: Sequence[str]) -> None:
         for line in wrong:
-            said = f"fault {number} ({kind.name}), seed {self.seed}: {line}"
-            self.tally.wrong.append(said)
-            print(said, flush=True)
+            self.tally.wrong.append(f"--seed {self.seed} {what}: {line}")
+            print(f"DEVIATION: {self.tally.wrong[-1]}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Kill whatever still runs."""
+        self.stage.clear()
 
 
-def _nothing(_stage: Stage, _draw: random.Random, _sweep: str) -> None:
-    """Be no fault at all."""
+def _audited(stage: Stage) -> str:
+    return json.dumps({"audit": str(audit_of(stage))})
 
 
 def _made(folder: Path) -> Path:
@@ -164,45 +205,63 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def drawn(n: int, seed: int) -> list[Kind]:
-    """Draw `n` faults, each kind about as often as its weight says."""
-    kinds = [kind for kind in KINDS for _ in range(kind.weight)]
-    draw = random.Random(seed)
-    draw.shuffle(kinds)
-    while len(kinds) < n:
-        kinds.append(draw.choice(kinds))
-    return kinds[:n]
+def drawn(n: int, seed: int, *, disk: bool) -> list[Kind]:
+    """Draw `n` faults that can be done here, each kind about as often as its weight says."""
+    kinds = [kind for kind in KINDS if disk or not kind.disk for _ in range(kind.weight)]
+    random.Random(seed).shuffle(kinds)
+    return [kinds[index % len(kinds)] for index in range(n)]
 
 
 @contextmanager
-def folders() -> Iterator[tuple[Path, Path]]:
-    """Give a folder, and one on a small disk where that can be had."""
+def folders() -> Iterator[tuple[Path, Path, bool]]:
+    """Give a folder, one on a small disk where that can be had, and whether it can."""
     with tempfile.TemporaryDirectory() as name:
         disk = _made(Path(name) / "disk")
-        with small_disk(disk):
-            yield Path(name), disk
+        with small_disk(disk) as small:
+            yield Path(name), disk, small
 
 
 def main() -> int:
     """Torture, print the table, return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faults", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", type=int, default=None)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--faults", type=int, default=100, help="how many")
+    parser.add_argument("--seed", type=int, default=1, help="which ones")
+    parser.add_argument("--only", type=int, metavar="N", help="fault N alone, counted from 1")
     chosen = parser.parse_args()
+    # started in the background of a script, this process ignores SIGINT, and so would its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
-    with folders() as (folder, disk):
+    with folders() as (folder, disk, small):
         torture = Torture(folder, disk, chosen.seed)
-        for number, kind in enumerate(drawn(chosen.faults, chosen.seed)):
-            if chosen.only in {None, number}:
-                torture.strike(number, kind)
-                print(f"{number}: {kind.name}, {time.monotonic() - started:.0f} s", flush=True)
-        torture.finish(chosen.faults)
-    tally = torture.tally
-    print(tally.table())
-    print(f"\n{tally.rounds} databases, {len(torture.expected.results)} results in each")
-    print(f"too late to strike: {dict(tally.missed)}; deviations: {len(tally.wrong)}")
-    return 1 if tally.wrong else 0
+        try:
+            kinds = drawn(max(chosen.faults, chosen.only or 0), chosen.seed, disk=small)
+            for number, kind in enumerate(kinds, start=1):
+                if chosen.only in {None, number}:
+                    print(f"{time.monotonic() - started:4.0f} s, {number}: {kind.name}", flush=True)
+                    torture.strike(number, kind)
+            torture.finish()
+        finally:
+            torture.close()
+    _report(torture.tally, time.monotonic() - started, disk=small)
+    return 1 if torture.tally.wrong else 0
+
+
+def _report(tally: Tally, seconds: float, *, disk: bool) -> None:
+    print(f"\n{tally.table()}\n")
+    print(
+        f"{tally.times.total()} faults ({tally.late} more came too late) on {tally.rounds} "
+        f"databases; {tally.results:,} items compared bit for bit at their ends; {seconds:.0f} s."
+    )
+    if not disk:
+        names = ", ".join(kind.name for kind in KINDS if kind.disk)
+        print(f"Not done, for want of the right to mount: {names}.")
+    for line, times in tally.said.most_common():
+        print(f"- {times} times: {line}")
+    print(f"Deviations: {len(tally.wrong)}.")
+    for line in tally.wrong:
+        print(f"- {line}")
 
 
 if __name__ == "__main__":

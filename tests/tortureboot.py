@@ -22,8 +22,10 @@ import sqlite3
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
+from unittest import mock
 
 __all__: list[str] = []
 
@@ -79,8 +81,8 @@ def _set_readonly(transactions: int) -> None:
                 super().execute("PRAGMA query_only = ON")
             return cursor
 
-    connect = sqlite3.connect
-    sqlite3.connect = lambda *args, **more: connect(*args, factory=Database, **more)
+    patched = partial(sqlite3.connect, factory=Database)
+    mock.patch.object(sqlite3, "connect", patched).start()
 
 
 def _set_audit(file: Path) -> None:
@@ -95,7 +97,7 @@ def _set_audit(file: Path) -> None:
         with file.open("a", encoding="utf-8") as audit:
             audit.write(json.dumps([os.getpid(), event.cell, event.group, items]) + "\n")
 
-    Store.add_group = add_group  # type: ignore[method-assign]
+    mock.patch.object(Store, "add_group", add_group).start()
 
 
 def _main() -> None:

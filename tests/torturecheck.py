@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,17 @@ from typing import Any, Final
 
 from torturesweep import Ended, Stage
 
-__all__ = ["Stored", "compare", "judge_end", "judge_show", "judge_whole", "read_audit", "snapshot"]
+__all__ = [
+    "Stored",
+    "compare",
+    "fitting",
+    "judge_end",
+    "judge_show",
+    "judge_whole",
+    "litter",
+    "read_audit",
+    "snapshot",
+]
 
 Key = tuple[Any, ...]
 _INTERRUPTED: Final = 130
@@ -141,9 +151,9 @@ def judge_end(ended: Ended, allowed: Iterable[int]) -> list[str]:
     """Say what is wrong with how a command ended, and with what it said."""
     lines = [line for line in ended.err.splitlines() if line.strip()]
     said, last = f"exit code {ended.code}", lines[-1] if lines else ""
+    if "KeyboardInterrupt" in ended.err and "/llprobe/" not in ended.err:
+        return []  # Ctrl-C while Python itself starts: llprobe cannot hear it yet
     wrong = [] if ended.code in allowed else [f"{said}: {last}"]
-    if ended.code == -SIGINT:  # before llprobe's first line: Python itself says so
-        return wrong
     if "Traceback" in ended.err or "Exception ignored" in ended.err:
         wrong.append(f"{said} and a traceback: {' | '.join(lines[-4:])}")
     errors = [line for line in lines if line.startswith("error:")]
@@ -160,7 +170,8 @@ def judge_show(stage: Stage, sweep: str, now: Stored, statuses: Iterable[str]) -
     """Say what `sweep show` and `sweep ls` tell wrongly about a sweep that nobody works on."""
     shown = stage.cli("sweep", "show", sweep, "-F", "json")
     if sweep not in now.runs:
-        return [] if shown.code == 2 and shown.line else [f"show of nothing: {shown}"]
+        code = 2 if stage.db.exists() else 1  # no such run, or no database at all
+        return [] if shown.code == code and shown.line else [f"show of nothing: {shown}"]
     if shown.code != 0:
         return [f"show ends with {shown.code}: {shown.err}"]
     status, cells = now.runs[sweep]
@@ -183,3 +194,28 @@ def judge_show(stage: Stage, sweep: str, now: Stored, statuses: Iterable[str]) -
     if len(told) != 1 or told[0] not in statuses or (told[0] == "done") > done:
         wrong.append(f"ls calls the sweep {told} (stored: {status}), fitting: {sorted(statuses)}")
     return wrong
+
+
+def fitting(codes: Collection[int], before: Stored, sweep: str, *, tried: bool) -> set[str]:
+    """Return the statuses that a sweep may have after commands ended with these codes.
+
+    `tried`: they may have been killed besides, at any moment.
+    """
+    stored = before.runs.get(sweep, ("interrupted",))[0]
+    # a command that ends before it begins the run leaves it as it was
+    found = {"interrupted" if stored == "running" else stored}
+    if {0, -SIGINT} & set(codes) or tried:
+        found |= {"done"}
+    if {_INTERRUPTED, -SIGINT} & set(codes) or tried:
+        found |= {"stopped", "paused", "cancelled"}
+    if {1, 2} & set(codes) or tried:
+        found |= {"failed", "stopped"}
+    if any(code in {1, 2} or code < 0 for code in codes) or tried:
+        found |= {"interrupted"}
+    return found
+
+
+def litter(folder: Path) -> list[Path]:
+    """Return what finished sweeps must not leave behind."""
+    patterns = ("*.lock", "**/*.part", "**/*.gguf", "*-wal", "*-shm")
+    return [path for pattern in patterns for path in folder.glob(pattern)]

@@ -19,12 +19,13 @@ from pathlib import Path
 from signal import SIGINT, SIGKILL
 from typing import Final
 
-from torturefaults import Kind, Struck, moment
+from torturefaults import Fault, Kind, Struck, ends_of, moment
 from torturesweep import Stage
 
 __all__ = ["KINDS", "small_disk"]
 
 _DISK: Final = "24m"
+_PATIENCE: Final = 10.0  # seconds that llprobe waits for a lock
 _LEAVE: Final = (0, 4096, 65_536, 262_144)  # bytes of room on a disk that is filled
 
 
@@ -121,22 +122,26 @@ def _read_only_from(stage: Stage, draw: random.Random, sweep: str) -> Struck | N
     return struck if ended.code else None
 
 
-def _locked(stage: Stage, draw: random.Random, sweep: str, seconds: float) -> Struck | None:
-    """Hold the database's lock for some seconds from another process."""
-    struck, command = Struck((sweep,)), stage.run(sweep)
-    if not moment(stage, command, draw):
-        return None
-    with contextlib.closing(sqlite3.connect(stage.db, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        time.sleep(seconds)
-        other.execute("ROLLBACK")
-    patient = seconds < 10
-    if patient and moment(stage, command, draw):
-        command.signal(SIGINT)
-    ended = struck.wait(command, 0, *([130] if patient else [1]))
-    if ended.code == 1 and "locked by another process" not in ended.err:
-        struck.wrong.append(f"nobody says what is locked: {ended.err.splitlines()[-1:]}")
-    return struck if ended.code else None
+def _locked(seconds: float) -> Fault:
+    """Hold the database's lock for so many seconds from another process."""
+    patient = seconds < _PATIENCE
+
+    def fault(stage: Stage, draw: random.Random, sweep: str) -> Struck | None:
+        struck, command = Struck((sweep,)), stage.run(sweep)
+        if not moment(stage, command, draw):
+            return None
+        with contextlib.closing(sqlite3.connect(stage.db, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(seconds)
+            other.execute("ROLLBACK")
+        if patient and moment(stage, command, draw):
+            command.signal(SIGINT)
+        ended = struck.wait(command, 0, *(ends_of(SIGINT) if patient else (1,)))
+        if ended.code == 1 and "locked by another process" not in ended.err:
+            struck.wrong.append(f"nobody says what is locked: {ended.err.splitlines()[-1:]}")
+        return struck if ended.code or patient else None
+
+    return fault
 
 
 def _clock(stage: Stage, draw: random.Random, sweep: str) -> Struck | None:
@@ -146,17 +151,17 @@ def _clock(stage: Stage, draw: random.Random, sweep: str) -> Struck | None:
     how = draw.choice((SIGINT, SIGKILL, None))
     if how and moment(stage, command, draw):
         command.signal(how)
-    struck.wait(command, 0, *((130, -SIGINT) if how == SIGINT else (-SIGKILL,) * bool(how)))
+    struck.wait(command, 0, *(ends_of(how) if how else ()))
     return struck
 
 
 KINDS: Final = (
-    Kind("disk full: a small disk is filled", _filled, 5),
+    Kind("disk full: a small disk is filled", _filled, 5, disk=True),
     Kind("disk full: a limit on file sizes", _limited, 4, short=True),
     Kind("read-only: permissions", _closed, 3, short=True),
     Kind("read-only: in the middle", _read_only_from, 4, short=True),
-    Kind("locked for 3 s", lambda *at: _locked(*at, seconds=3.0), 2),
-    Kind("locked for 12 s", lambda *at: _locked(*at, seconds=12.0), 2),
+    Kind("locked for 3 s", _locked(3.0), 2),
+    Kind("locked for 12 s", _locked(12.0), 2),
     Kind("clock set by up to a day", _clock, 4, short=True),
 )
 """Faults, with their weights."""

@@ -23,7 +23,7 @@ from typing import Final
 
 from torturesweep import SWEEPS, Command, Ended, Stage
 
-__all__ = ["KINDS", "Fault", "Kind", "Struck", "audit_of", "moment"]
+__all__ = ["KINDS", "Fault", "Kind", "Struck", "audit_of", "ends_of", "moment"]
 
 _EARLY: Final = 0.4  # share of the moments that are counted in seconds
 _LATEST: Final = math.log(120)  # groups, of the others
@@ -61,6 +61,8 @@ class Kind:
     weight: int = 4
     short: bool = False
     """Whether the short form has one."""
+    disk: bool = False
+    """Whether it needs a small disk of its own, which only root may mount."""
 
 
 def _stored(db: Path) -> int:
@@ -90,6 +92,14 @@ def audit_of(stage: Stage) -> Path:
     return stage.folder / "audit.jsonl"
 
 
+def ends_of(number: signal.Signals) -> tuple[int, ...]:
+    """Return the exit codes of a command that was sent a signal, perhaps too late to matter.
+
+    SIGINT and SIGTERM themselves may end it: before llprobe's first line, and after its last.
+    """
+    return (-SIGKILL,) if number == SIGKILL else (130, 0, -number)
+
+
 # --- signals --------------------------------------------------------------------------------
 
 
@@ -103,17 +113,10 @@ def _to_command(number: signal.Signals, *, times: int = 1) -> Fault:
         for _ in range(times):
             command.signal(number)
             time.sleep(draw.uniform(0.0, 0.2))
-        struck.wait(
-            command, *((-SIGKILL,) if number == SIGKILL else (130, 0, -SIGINT)), -_harsh(number)
-        )
+        struck.wait(command, *ends_of(number))
         return struck
 
     return fault
-
-
-def _harsh(number: signal.Signals) -> int:
-    """Return SIGTERM where it may kill: before llprobe's first line is reached."""
-    return SIGTERM if number == SIGTERM else SIGKILL
 
 
 def _to_worker(number: signal.Signals) -> Fault:
@@ -141,7 +144,7 @@ def _to_both(number: signal.Signals) -> Fault:
         command.signal(number)
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker.pid, number)
-        struck.wait(command, *((-SIGKILL,) if number == SIGKILL else (130, 0, -number)))
+        struck.wait(command, *ends_of(number))
         return struck
 
     return fault
@@ -168,7 +171,7 @@ def _asleep(stage: Stage, draw: random.Random, sweep: str) -> Struck | None:
     command.signal(SIGCONT)
     if moment(stage, command, draw):
         command.signal(SIGINT)
-    struck.wait(command, 0, 130, -SIGINT)
+    struck.wait(command, *ends_of(SIGINT))
     return struck
 
 
@@ -191,7 +194,7 @@ def _asked(wanted: str) -> Fault:
         resumed = stage.start("sweep", "resume", sweep)
         if moment(stage, resumed, draw):
             resumed.signal(SIGINT)
-        struck.wait(resumed, 130, 0, -SIGINT)
+        struck.wait(resumed, *ends_of(SIGINT))
         return struck
 
     return fault
@@ -220,8 +223,8 @@ def _twice(*, other: bool = False, number: signal.Signals | None = None) -> Faul
         if hit and number:
             victim.signal(number)
         for command in commands:
-            killed = (-SIGKILL, 130, -SIGTERM, -SIGINT) if hit and command is victim else ()
-            struck.wait(command, 0, *killed)
+            hurt = ends_of(number) if number and command is victim else ()
+            struck.wait(command, 0, *hurt)
         return struck if hit or not number else None
 
     return fault

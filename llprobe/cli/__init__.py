@@ -3,6 +3,28 @@
 `main` is the entry point. No module in here loads a model or imports the engine.
 """
 
-from llprobe.cli.app import main
+import os
+import signal
+import threading
+from typing import Any
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit with its code; Ctrl-C is heard while it is still imported."""
+    hears = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    early = hears and threading.current_thread() is threading.main_thread()
+    if early:
+        signal.signal(signal.SIGINT, _leave)
+    from llprobe.cli.app import main as run  # noqa: PLC0415 - it takes half a second
+
+    if early:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    run()
+
+
+def _leave(_signal: int, _frame: Any) -> None:
+    """End at once: nothing is begun yet, and an exception would end in a traceback."""
+    os.write(2, b"interrupted\n")
+    os._exit(130)

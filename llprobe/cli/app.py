@@ -71,6 +71,8 @@ def main() -> None:
         code = error.exit_code
     except _Misuse as error:
         code = _misused(error)
+    except KeyboardInterrupt:  # before Typer hears it
+        code = INTERRUPTED
     if code == INTERRUPTED:
         err.print("interrupted")
     sys.exit(code)

@@ -1,11 +1,13 @@
 """Shows a run while it runs: what is loaded, a meter for the task at hand, the whole, failures.
 
-This module knows events and stderr. It does not know options, nor how a run is carried out.
+This module knows events and stderr. It does not know options; runs are carried out by `conduct`.
 """
 
 from __future__ import annotations
 
+import shlex
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from llprobe.cli.output import err
 from llprobe.cli.progress import Meter, Whole
+from llprobe.conduct import carry_out
 from llprobe.errors import RunError
 from llprobe.events import (
     Event,
@@ -29,9 +32,10 @@ from llprobe.logbook import Logbook
 from llprobe.plan import Cell, Plan
 from llprobe.runner import Cancel, raise_failure
 from llprobe.store import Store
+from llprobe.sweep import SweepSpec
 from llprobe.task import Questions
 
-__all__ = ["Screen", "follow", "interruptible", "raise_failures"]
+__all__ = ["Screen", "drive", "follow", "interruptible", "raise_failures"]
 
 
 def follow(events: Generator[Event, None, None], screen: Screen) -> list[Failed]:
@@ -47,6 +51,18 @@ def follow(events: Generator[Event, None, None], screen: Screen) -> list[Failed]
     finally:
         screen.close()
     return failed
+
+
+def drive(
+    spec: SweepSpec, store: Store, cancel: Cancel, *, fresh: bool = False, failed_only: bool = False
+) -> tuple[Screen, list[Failed]]:
+    """Carry a sweep out and show it; return the screen, which knows its run, and the failures."""
+    screen = Screen(store, store.path)
+    command = shlex.join(["llprobe", *sys.argv[1:]])
+    events = carry_out(
+        spec, store, command, cancel, fresh=fresh, failed_only=failed_only, planned=screen.planned
+    )
+    return screen, follow(events, screen)
 
 
 def raise_failures(failed: list[Failed], screen: Screen, again: str) -> None:

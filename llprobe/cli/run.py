@@ -6,13 +6,11 @@ person. The work is done through `conduct`.
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from llprobe.cli.awake import awake
-from llprobe.cli.follow import Screen, follow, interruptible, raise_failures
+from llprobe.cli.follow import drive, interruptible, raise_failures
 from llprobe.cli.options import (
     Answer,
     Batch,
@@ -41,7 +39,6 @@ from llprobe.cli.options import (
 )
 from llprobe.cli.output import err
 from llprobe.cli.runs import check_metric, print_run
-from llprobe.conduct import carry_out
 from llprobe.runner import Cancel
 from llprobe.settings import EngineSettings
 from llprobe.store import Store
@@ -150,13 +147,9 @@ def run(
         ),
     )  # fmt: skip
     path, cancel = database(db), Cancel()
-    command = shlex.join(["llprobe", *sys.argv[1:]])
     with Store(path) as store, awake(wanted=keep_awake):
-        screen = Screen(store, path)
         with interruptible(cancel):
-            failed = follow(
-                carry_out(spec, store, command, cancel, fresh=fresh, planned=screen.planned), screen
-            )
+            screen, failed = drive(spec, store, cancel, fresh=fresh)
         if cancel.requests:
             err.print("stopped: what is scored is stored; the same command continues")
             raise KeyboardInterrupt

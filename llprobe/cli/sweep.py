@@ -5,8 +5,6 @@ This module knows the commands' options and tables. A sweep is carried out by `c
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +15,11 @@ from rich.text import Text
 
 from llprobe.cli.awake import awake
 from llprobe.cli.cellview import cells_text, print_cells, whole
-from llprobe.cli.follow import Screen, follow, interruptible, raise_failures
+from llprobe.cli.follow import drive, interruptible, raise_failures
 from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, database, option
 from llprobe.cli.output import Column, emit, err
 from llprobe.cli.planview import planned_rows, print_plan
-from llprobe.conduct import carry_out, prepare, spec_of_run
+from llprobe.conduct import prepare, spec_of_run
 from llprobe.errors import UsageError
 from llprobe.report import cell_rows, progress_of, run_rows
 from llprobe.runner import Cancel
@@ -126,14 +124,8 @@ def conduct_sweep(
 ) -> None:
     """Carry a sweep out, show its progress on stderr, and print its cells at the end."""
     path, cancel = database(db), Cancel()
-    command = shlex.join(["llprobe", *sys.argv[1:]])
     with Store(path) as store, interruptible(cancel), awake(wanted=keep_awake):
-        screen = Screen(store, path)
-        events = carry_out(
-            spec, store, command, cancel, fresh=fresh, failed_only=failed_only,
-            planned=screen.planned,
-        )  # fmt: skip
-        failed = follow(events, screen)
+        screen, failed = drive(spec, store, cancel, fresh=fresh, failed_only=failed_only)
         if screen.run:
             # the failures were told as they came
             print_cells(store, screen.run, form, output, errors=False)

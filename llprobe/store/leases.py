@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import IO, Final
 
@@ -97,7 +98,7 @@ class Owner:
 
     def close(self) -> None:
         """Let go of the lock; safe to call twice."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # a file that stays holds no lock; whoever comes next removes it
             _lock_file(self._path, self.id).unlink()
         self._lock.close()
 
@@ -134,13 +135,17 @@ def living_owners(db: sqlite3.Connection, path: Path) -> dict[str, Holder]:
 
 
 def bury(db: sqlite3.Connection, path: Path) -> None:
-    """Forget dead processes and their leases; called in a transaction."""
+    """Forget dead processes, their leases and lock files; called in a transaction."""
     living = living_owners(db, path)
     for (owner,) in db.execute("SELECT id FROM owners").fetchall():
         if owner not in living:
             db.execute("DELETE FROM owners WHERE id = ?", (owner,))
-            with suppress(OSError):  # another process may bury it too
-                _lock_file(path, owner).unlink()
+    # whoever is being entered here holds this transaction, so none of the others is in use
+    for lock in set(path.parent.glob(f"{escape(path.name)}.*.lock")) - {
+        _lock_file(path, owner) for owner in living
+    }:
+        with suppress(OSError):  # where it cannot be removed now, it is the next time
+            lock.unlink()
 
 
 def _lives(path: Path, owner: str, host: str, beat: float) -> bool:
