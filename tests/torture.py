@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -185,6 +186,7 @@ class Torture:
         self.tally.rounds += 1
         self.tally.results += len(self._before.results)
         self.stage.clear()
+        shutil.rmtree(self.stage.folder)  # the disk is small, and rounds are many
 
     def _blame(self, what: str, wrong: Sequence[str]) -> None:
         for line in wrong:
