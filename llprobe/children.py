@@ -6,33 +6,35 @@ interface. This module knows processes and pipes. It does not know runs, stores 
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import IO, Final, TypeVar
+from typing import IO, Final, Self, TypeVar
 
 import psutil
 
 from llprobe import errors
 from llprobe.errors import LlprobeError, RunError
 from llprobe.events import Event, Failed, Request
+from llprobe.settings import patience
 
 __all__ = ["STALLED", "Cancel", "ask", "call", "raise_failure"]
 
-STALLED: Final = float(os.environ.get("LLPROBE_STALL", "300"))
-"""Seconds without a word and without using a processor after which a child is taken for hung."""
-_SILENT: Final = float(os.environ.get("LLPROBE_SILENT", "7200"))
-"""Seconds without a word after which even a busy child is taken for hung: it may be in a loop."""
+STALLED: Final = math.inf
+"""No limit of the caller's own: a child may be silent for as long as `settings.patience` says."""
 _TICK: Final = 0.5
+_LOOK: Final = 0.5
 Answer = TypeVar("Answer")
 
 
@@ -49,8 +51,11 @@ class Cancel:
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
-    def attach(self, child: subprocess.Popen[bytes], pipe: Connection) -> None:
-        """Name the child that is to be stopped; one that was asked for before is told at once."""
+    def attach(self, child: subprocess.Popen[bytes], pipe: Connection | None = None) -> None:
+        """Name the child that is to be stopped, by a word once it has a pipe that it listens to.
+
+        What was asked for before is done at once.
+        """
         self._child, self._pipe = child, pipe
         if self.requests:
             self._tell()
@@ -63,13 +68,11 @@ class Cancel:
             self.asked(wanted)
 
     def _tell(self) -> None:
-        if self._child is None or self._pipe is None:
-            return
-        if self.requests > 1:
+        if self._child and self.requests > 1:
             self._child.kill()
-            return
-        with suppress(OSError):  # it has ended by itself
-            self._pipe.send("stop")
+        elif self._pipe:
+            with suppress(OSError):  # it has ended by itself
+                self._pipe.send("stop")
 
 
 def call(
@@ -80,20 +83,22 @@ def call(
 ) -> Generator[Event, None, None]:
     """Carry `request` out in a child process and yield its events; the last may be a `Failed`.
 
-    `tick` is called about twice a second. A child that neither says anything nor uses a processor
-    for `stalled` seconds is killed.
+    `tick` is called about twice a second, but not in the middle of an event. A child that neither
+    says anything nor uses a processor for `stalled` seconds is killed, also where it has begun to
+    say something. Raises UsageError where the environment's own limits are no numbers.
     """
-    cancel = cancel or Cancel()
+    cancel, limits = cancel or Cancel(), patience()
     of = f"{request.model.name}: " if request.model else ""
     ours, theirs = Pipe()
     with tempfile.TemporaryFile() as noise, ours:
         with theirs:
             child = _start(theirs.fileno(), noise)
-        watch = _Watch(child, stalled)
+        watch = _Watch(child, min(stalled, limits.stalled), limits.silent)
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # how it died is said below
-                ours.send(request)
-                # not before: a word to stop must not fall into the middle of the request
+            with watch, suppress(BrokenPipeError, ConnectionResetError):  # how it died: see below
+                # a word to stop must not fall into the middle of the request
+                cancel.attach(child)
+                watch.during(lambda: ours.send(request))
                 cancel.attach(child, ours)
                 yield from _listen(ours, watch, tick or (lambda: None))
         finally:
@@ -131,33 +136,66 @@ def raise_failure(failed: Failed) -> None:
 class _Watch:
     """Looks after a silent child: it hangs if it uses no processor, or is silent for hours.
 
-    Time is monotonic, so a clock that is set, or a machine that slept, does not count.
+    A context manager: a thread goes on looking while the parent can not, in the middle of what is
+    said. Time is counted from look to look, so what this process slept through does not count.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], stalled: float) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], stalled: float, silent: float) -> None:
         self.hung = False
-        self._child, self._stalled = child, stalled
-        self._worked = self._heard = time.monotonic()
-        self._used = -1.0
+        self.idle = self.silence = 0.0
+        """Seconds since the child was seen to work, and since it said something."""
+        self._child, self._stalled, self._silent = child, stalled, silent
+        self._looked, self._used = time.monotonic(), -1.0
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._busy = False
+        self._thread = threading.Thread(target=self._go_on_looking, daemon=True)
 
-    @property
-    def silence(self) -> float:
-        """Seconds since the child said something."""
-        return time.monotonic() - self._heard
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(timeout=1)  # where Python itself is ending, it does not run any more
+
+    def during(self, work: Callable[[], Answer]) -> Answer:
+        """Do what may wait for the child in the middle, looking after it meanwhile."""
+        self.heard()
+        self._busy = True
+        try:
+            done = work()
+        finally:
+            self._busy = False
+        self.heard()
+        return done
+
+    def _go_on_looking(self) -> None:
+        # a signal that came to this thread would not wake the other one, which is to hear it
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        while not self._over.wait(_LOOK):
+            if self._busy:
+                self.look()
 
     def heard(self) -> None:
         """Note that the child said something."""
-        self._worked = self._heard = time.monotonic()
+        with self._lock:
+            self.idle = self.silence = 0.0
+            self._looked = time.monotonic()
 
     def look(self) -> None:
         """Kill the child if it hangs."""
-        used, now = self._seconds_used(), time.monotonic()
-        if used is None or used > self._used:
+        used = self._seconds_used()
+        with self._lock:
+            now = time.monotonic()
+            # looks come twice a second; in what is more, this process was stopped or busy
+            passed = min(now - self._looked, 2 * _LOOK)
+            self._looked, self.silence = now, self.silence + passed
+            worked = used is None or used > self._used
+            self.idle = 0.0 if worked else self.idle + passed
             self._used = self._used if used is None else used
-            self._worked = now
-        if now - self._worked > self._stalled or now - self._heard > _SILENT:
-            self.hung = True
-            self._child.kill()
+            if self.idle > self._stalled or self.silence > self._silent:
+                self.hung = True
+                self._child.kill()
 
     def _seconds_used(self) -> float | None:
         try:
@@ -181,20 +219,19 @@ def _start(fd: int, noise: IO[bytes]) -> subprocess.Popen[bytes]:
 def _listen(pipe: Connection, watch: _Watch, tick: Callable[[], None]) -> Iterator[Event]:
     ticked = time.monotonic()
     while True:
+        if time.monotonic() - ticked >= _TICK:
+            ticked = time.monotonic()
+            tick()
         try:
-            if time.monotonic() - ticked >= _TICK:
-                ticked = time.monotonic()
-                tick()
             if not pipe.poll(_TICK):
                 watch.look()
                 continue
-            event: Event = pipe.recv()
+            event: Event = watch.during(pipe.recv)
         except (EOFError, OSError):
             return  # closed, perhaps in the middle of an event
         except (pickle.UnpicklingError, AttributeError, ImportError, IndexError) as error:
             yield Failed("RunError", f"the worker sent what is no event: {error}", 1)
             return
-        watch.heard()
         yield _in_one_line(event) if isinstance(event, Failed) else event
 
 

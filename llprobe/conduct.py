@@ -17,7 +17,7 @@ from llprobe.errors import LlprobeError, UsageError
 from llprobe.events import Event, Failed, Quantized, QuantizeRequest
 from llprobe.machine import performance_cores
 from llprobe.model import ModelInfo
-from llprobe.plan import Plan, make_plan
+from llprobe.plan import Plan, Sweep, make_plan, models_left
 from llprobe.runner import run
 from llprobe.store import Store
 from llprobe.sweep import (
@@ -54,20 +54,40 @@ class Prepared:
     unmade: tuple[Unmade, ...]
     """Quants that are to be made before the sweep can be planned whole."""
     unusable: tuple[Unusable, ...]
+    unwanted: tuple[Unmade, ...] = ()
+    """Quants that are not to be made: all of their cells are excluded."""
 
     def plan(self) -> Plan:
-        """Lay out the cells of the models that are there; see `plan.make_plan`."""
-        return make_plan(sweep_of(self.spec, self.models), self.spec.name, to_yaml(self.spec))
+        """Lay out the cells of the models that are there; see `plan.make_plan`.
+
+        There may be none of them where all that is left is on quants to be made.
+        """
+        return make_plan(self.sweep(), self.spec.name, to_yaml(self.spec))
+
+    def sweep(self) -> Sweep:
+        """Return the sweep on the models that are there, which awaits the others."""
+        awaited = (unmade.model for unmade in (*self.unmade, *self.unwanted))
+        return sweep_of(self.spec, self.models, awaited)
 
 
 def prepare(spec: SweepSpec, store: Store | None = None) -> Prepared:
     """Look up the models of a sweep, making none.
 
-    A model that cannot be used is set aside; where none is left, its error is raised. Given the
-    store, a quant that was deleted is not to be made again where all of its cells are done.
+    A model that cannot be used is set aside; where none is left, its error is raised. A quant of
+    which everything is excluded is not to be made, nor, given the store, one that was deleted and
+    whose cells are all done.
     """
-    if store is None:
-        return _look_up(spec, made_quant)
+    prepared = _needed(spec, store) if store else _look_up(spec, made_quant)
+    if not (prepared.unmade and spec.exclude):
+        return prepared
+    left = models_left(prepared.sweep())
+    wanted = [unmade for unmade in prepared.unmade if unmade.model.fingerprint in left]
+    unwanted = tuple(unmade for unmade in prepared.unmade if unmade not in wanted)
+    return replace(prepared, unmade=tuple(wanted), unwanted=unwanted)
+
+
+def _needed(spec: SweepSpec, store: Store) -> Prepared:
+    """Look up the models, without quants that were deleted when everything on them was done."""
     gone: set[str] = set()
     needed: set[str] = set()
 
@@ -148,6 +168,8 @@ def carry_out(
             return
         prepared = prepare(spec, known)
     plan = prepared.plan()
+    if not plan.cells:  # it was told which quants could not be made
+        return
     if planned:
         planned(plan)
     only = _failed_cells(store, plan) if failed_only else None

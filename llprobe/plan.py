@@ -24,7 +24,7 @@ from llprobe.model import ModelInfo
 from llprobe.settings import LENSES, EngineSettings, parse_layers
 from llprobe.task import Questions, TaskRequest, load_questions
 
-__all__ = ["FEATURES", "Cell", "Exclusion", "Job", "Plan", "Sweep", "make_plan"]
+__all__ = ["FEATURES", "Cell", "Exclusion", "Job", "Plan", "Sweep", "make_plan", "models_left"]
 
 SCORING = 2
 """Version of the scoring method: stored cells of another version are not continued."""
@@ -43,6 +43,9 @@ class Exclusion:
         """Whether every pattern matches."""
         return all(fnmatchcase(features[name], pattern) for name, pattern in self.patterns)
 
+    def __str__(self) -> str:
+        return ",".join(f"{name}={pattern}" for name, pattern in self.patterns)
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
@@ -59,6 +62,8 @@ class Sweep:
     """What is left out of the models, in the form of ablation.py; a series stands for many."""
     exclude: tuple[Exclusion, ...] = ()
     """Cells that are left out."""
+    awaited: tuple[ModelInfo, ...] = ()
+    """Models that are not there (yet): exclusions may be meant for them, but none is planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,8 @@ class Plan:
     """What a person calls it; a plan of the same name takes its place."""
     spec: str = ""
     """The sweep as YAML, to make it again."""
+    unmatched: tuple[Exclusion, ...] = ()
+    """Exclusions that match no cell, of awaited models neither."""
 
     def jobs(self) -> Iterator[tuple[ModelInfo, list[Job]]]:
         """Return jobs by model, each model once, in order."""
@@ -135,31 +142,61 @@ def _shared(cell: Cell) -> tuple[object, ...]:
 def make_plan(sweep: Sweep, name: str = "", spec: str = "") -> Plan:
     """Load the questions and lay out the cells, by model, ablation, task and lens.
 
-    The same model named twice stands there once. Raises UsageError where nothing is left.
+    The same model named twice stands there once. Raises UsageError where nothing is left, on
+    awaited models neither.
     """
+    laid = _laid_out(sweep)
+    left = _left(sweep, laid)
+    if not left:
+        raise UsageError("nothing is left to compute: everything is excluded")
+    there = {model.fingerprint for model in sweep.models}
+    kept = {
+        cell.id: replace(cell, settings=replace(cell.settings, force=sweep.settings.force))
+        for cell in left
+        if cell.model.fingerprint in there
+    }
+    _check_writers(left)
+    cells = tuple(kept.values())
+    id_ = _digest(["name", name]) if name else _digest([cell.id for cell in cells])
+    return Plan(id_, cells, name, spec, _unmatched(sweep, laid))
+
+
+def models_left(sweep: Sweep) -> frozenset[str]:
+    """Return the fingerprints of the models, awaited ones too, that have a cell not excluded."""
+    return frozenset(cell.model.fingerprint for cell in _left(sweep, _laid_out(sweep)))
+
+
+def _laid_out(sweep: Sweep) -> list[Cell]:
+    """Return all cells, as if none were excluded and all models there."""
     _check(sweep)
     settings = replace(
         sweep.settings, n_threads=sweep.settings.n_threads or performance_cores(), force=False
     )
-    asked = list(_asked(sweep))
-    laid = (
+    asked, models = list(_asked(sweep)), (*sweep.models, *sweep.awaited)
+    return [
         _cell(model, questions, request, lens, layers, settings, ablation)
-        for model in {model.fingerprint: model for model in sweep.models}.values()
+        for model in {model.fingerprint: model for model in models}.values()
         for ablation in _ablations(sweep, model)
         for request, questions in asked
         for lens, layers in _views(sweep, model, questions)
-    )
-    kept = {
-        cell.id: replace(cell, settings=replace(settings, force=sweep.settings.force))
+    ]
+
+
+def _left(sweep: Sweep, laid: Iterable[Cell]) -> list[Cell]:
+    return [
+        cell
         for cell in laid
         if not any(exclusion.matches(cell.features) for exclusion in sweep.exclude)
-    }
-    if not kept:
-        raise UsageError("nothing is left to compute: everything is excluded")
-    _check_writers(kept.values())
-    cells = tuple(kept.values())
-    id_ = _digest(["name", name]) if name else _digest([cell.id for cell in cells])
-    return Plan(id_, cells, name, spec)
+    ]
+
+
+def _unmatched(sweep: Sweep, laid: Iterable[Cell]) -> tuple[Exclusion, ...]:
+    features = [cell.features for cell in laid]
+    return tuple(
+        exclusion
+        for exclusion in sweep.exclude
+        if not any(exclusion.matches(each) for each in features)
+    )
 
 
 def _ablations(sweep: Sweep, model: ModelInfo) -> list[str]:

@@ -1,15 +1,17 @@
 """How the engine is to run: everything beside model and questions that can decide a number.
 
-This module knows names and limits of settings. It does not know what they are applied to.
+And how long it is waited for. This module knows names and limits of settings. It does not know
+what they are applied to.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 from llprobe.errors import UsageError
 
-__all__ = ["LENSES", "MAX_SEQUENCES", "EngineSettings", "parse_layers"]
+__all__ = ["LENSES", "MAX_SEQUENCES", "EngineSettings", "Patience", "parse_layers", "patience"]
 
 LENSES = ("norm", "paper", "raw")
 """`norm`: final norm at every layer; `paper`: only before the last layer's logits; `raw`: never."""
@@ -93,3 +95,36 @@ def _range(part: str, text: str) -> tuple[int, int]:
         return int(part[:cut]), int(part[cut + 1 :])
     except ValueError:
         raise UsageError(f"--layers {text!r}: write e.g. 1-30 or 10,20,-1") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a child process may say nothing before it is taken for hung, in seconds."""
+
+    stalled: float = 300.0
+    """Without using a processor (LLPROBE_STALL)."""
+    silent: float = 7200.0
+    """Even if it is busy: it may be in a loop (LLPROBE_SILENT)."""
+
+
+def patience() -> Patience:
+    """Return how long children are waited for, as the environment says; UsageError for no number.
+
+    `inf` waits for ever.
+    """
+    usual = Patience()
+    return Patience(
+        _seconds("LLPROBE_STALL", usual.stalled), _seconds("LLPROBE_SILENT", usual.silent)
+    )
+
+
+def _seconds(name: str, usual: float) -> float:
+    """Return a positive number of seconds from the environment; `usual` where it is not set."""
+    text = os.environ.get(name, "")
+    try:
+        seconds = float(text or usual)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:  # not `<=`: nan is none either
+        raise UsageError(f"{name}={text}: must be a number of seconds above 0, e.g. {usual:.0f}")
+    return seconds

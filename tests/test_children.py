@@ -4,21 +4,26 @@ Some of the children here are real workers that are made to fail at a chosen job
 workers at all, but do with the pipe what they are told.
 """
 
+import os
+import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
 import psutil
 import pytest
-from clihelp import scores_of, tiny_model, write_questions
+from clihelp import Cli, scores_of, tiny_model, write_questions
 
 from llprobe import children
 from llprobe.children import STALLED, Cancel, call
-from llprobe.errors import StoreError
+from llprobe.errors import StoreError, UsageError
 from llprobe.events import (
     Event,
     Failed,
@@ -31,7 +36,7 @@ from llprobe.events import (
 from llprobe.model import read_model
 from llprobe.plan import Plan, Sweep, make_plan
 from llprobe.runner import run
-from llprobe.settings import EngineSettings
+from llprobe.settings import EngineSettings, patience
 from llprobe.store import Store
 from llprobe.store.leases import Owner
 from llprobe.task import TaskRequest
@@ -85,6 +90,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look after a silent child more often than twice a second."""
     monkeypatch.setattr(children, "_TICK", 0.02)
+    monkeypatch.setattr(children, "_LOOK", 0.02)
 
 
 def of_kind(events: Sequence[Event], kind: type[Any]) -> list[Any]:
@@ -197,8 +203,9 @@ class Clock:
         self.now, self.share, self.killed = 1000.0, share, False
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(psutil, "Process", lambda _: self)
+        monkeypatch.setattr(children, "_LOOK", 60)
         child: Any = SimpleNamespace(pid=1, kill=self.kill)
-        self.watch = children._Watch(child, stalled=300)
+        self.watch = children._Watch(child, stalled=300, silent=7200)
 
     def kill(self) -> None:
         self.killed = True
@@ -240,20 +247,194 @@ def test_an_idle_child_may_be_silent_for_minutes(monkeypatch: pytest.MonkeyPatch
     assert clock.watch.hung
 
 
+def test_what_a_parent_sleeps_through_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was stopped itself, or did something else: the child may have waited for it."""
+    clock = Clock(monkeypatch, share=0.0)
+    clock.silent(240)
+    clock.now += 10**6
+    clock.watch.look()
+    assert clock.watch.silence == 240 + 2 * 60
+    assert not clock.killed
+    clock.silent(120)
+    assert clock.killed
+
+
 def test_what_a_real_child_computes_is_seen() -> None:
-    """Each time that a busy child is looked at it has worked later than the time before."""
+    """Each time that a busy child is looked at it has worked since the time before."""
     with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as child:
-        watch, end = children._Watch(child, stalled=600), time.monotonic() + 60
+        watch, end = children._Watch(child, stalled=600, silent=600), time.monotonic() + 60
         try:
             watch.look()
             for _ in range(3):
-                worked = watch._worked
-                while watch._worked == worked:
+                used = watch._used
+                while watch._used == used:
                     assert time.monotonic() < end, "it is never seen to work"
                     watch.look()
+                assert watch.idle == 0.0
         finally:
             child.kill()
     assert not watch.hung
+
+
+# --- a child that is stopped in the middle of what it says ---------------------------------------
+
+SAYS_HALF = """
+import struct
+os.write(fd, struct.pack("!i", 1000) + b"the beginning of an event")
+open(FLAG, "w").close()
+"""
+
+
+def watchers() -> list[threading.Thread]:
+    """Give the threads that look after a child."""
+    return [thread for thread in threading.enumerate() if "_go_on_looking" in thread.name]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSTOP)", "hung: nothing was heard of it for [12] s, "),
+        ("time.sleep(600)", "hung: nothing was heard of it for [12] s, "),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "died of SIGKILL: "),
+        ("sys.exit(3)", "ended with exit code 3"),
+    ],
+)
+def test_a_child_that_ends_or_hangs_within_an_event_is_told(
+    then: str, said: str, files: Path, tmp_path: Path, starts: Starts
+) -> None:
+    starts.start = no_worker(SAYS_HALF.replace("FLAG", repr(str(tmp_path / "flag"))) + then)
+    started_at = time.monotonic()
+    (failed,) = call(look_at(files), stalled=1.0)
+    assert isinstance(failed, Failed)
+    assert re.match(f"one: the worker {said}", failed.message), failed.message
+    assert (tmp_path / "flag").exists()
+    assert time.monotonic() - started_at < 30
+    assert not any(psutil.pid_exists(pid) for pid in starts.pids)
+    assert watchers() == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_child_that_hangs_before_it_has_its_request_is_told(files: Path, starts: Starts) -> None:
+    """More of a request than a pipe holds waits for the child to read it."""
+    starts.start = no_worker("os.kill(os.getpid(), signal.SIGSTOP)")
+    request = replace(look_at(files), text="the city " * 10**6)
+    (failed,) = call(request, stalled=1.0)
+    assert isinstance(failed, Failed)
+    assert failed.message.startswith("one: the worker hung: ")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_busy_child_may_take_its_time_within_an_event(files: Path, starts: Starts) -> None:
+    """Longer than an idle one may be silent; what it says in the end is heard."""
+    code = """
+import pickle, struct
+event = pickle.dumps("said in two halves")
+os.write(fd, struct.pack("!i", len(event)) + event[:5])
+end = time.monotonic() + 2.5
+while time.monotonic() < end: pass
+os.write(fd, event[5:])
+"""
+    starts.start = no_worker(code)
+    events: list[Any] = list(call(look_at(files), stalled=1.0))
+    assert events == ["said in two halves"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_requests_to_stop_are_heard_within_an_event(
+    files: Path, tmp_path: Path, starts: Starts
+) -> None:
+    """The first at once, also by a child that goes on then; the second kills one that does not."""
+    flag = tmp_path / "flag"
+    half = SAYS_HALF.replace("FLAG", repr(str(flag)))
+    starts.start = no_worker(half + "os.kill(os.getpid(), signal.SIGSTOP)")
+    cancel, heard = Cancel(), list[float]()
+
+    def handle(*_: object) -> None:
+        cancel.request()
+        heard.append(time.monotonic())
+
+    def interrupt() -> None:
+        end = time.monotonic() + 30
+        while not flag.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        for n in range(2):
+            time.sleep(0.3)  # in the middle of the event by now
+            os.kill(os.getpid(), signal.SIGINT)
+            while len(heard) == n and time.monotonic() < end:
+                time.sleep(0.01)
+
+    before = signal.signal(signal.SIGINT, handle)
+    user = threading.Thread(target=interrupt)
+    try:
+        user.start()
+        assert list(call(look_at(files), cancel, stalled=60)) == []
+    finally:
+        user.join()
+        signal.signal(signal.SIGINT, before)
+    assert (cancel.requests, len(heard)) == (2, 2)
+    assert not any(psutil.pid_exists(pid) for pid in starts.pids)
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_is_slow_to_take_what_is_said_does_not_make_the_child_hang(
+    files: Path, starts: Starts
+) -> None:
+    """A child that waits for its parent uses no processor."""
+    code = """
+import pickle, struct
+event = pickle.dumps("x" * 10**6)
+for n in range(3):
+    sent = struct.pack("!i", len(event)) + event
+    while sent: sent = sent[os.write(fd, sent):]
+"""
+    starts.start = no_worker(code)
+    taken = 0
+    for event in call(look_at(files), stalled=0.5):
+        assert not isinstance(event, Failed)
+        taken += 1
+        time.sleep(1.0)
+    assert taken == 3
+
+
+# --- what the environment says --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["LLPROBE_STALL", "LLPROBE_SILENT"])
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "nan", "5 min"])
+def test_what_is_no_number_of_seconds_is_said_when_it_is_needed(
+    name: str, value: str, files: Path, starts: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    said = re.escape(f"{name}={value}: must be a number of seconds above 0, e.g. ")
+    with pytest.raises(UsageError, match=said):
+        next(call(look_at(files)))
+    assert starts.pids == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_environment_says_how_long_a_child_may_hang(
+    files: Path, starts: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts.start = no_worker("time.sleep(600)")
+    monkeypatch.setenv("LLPROBE_STALL", "0.5")
+    (failed,) = call(look_at(files))
+    assert isinstance(failed, Failed)
+    assert "the worker hung" in failed.message
+    starts.start = no_worker("while True: pass")
+    monkeypatch.setenv("LLPROBE_STALL", "inf")
+    monkeypatch.setenv("LLPROBE_SILENT", "0.5")
+    (failed,) = call(look_at(files))
+    assert isinstance(failed, Failed)
+    assert "the worker hung" in failed.message
+
+
+def test_where_the_environment_is_wrong_a_command_says_so_in_one_line(files: Path) -> None:
+    cli = Cli(files, LLPROBE_STALL="abc")
+    assert cli.process("ls").code == 1  # there is no database: it starts all the same
+    ended = cli.process("run", "-m", files / "two.gguf", "-t", "calculation", "-L", "2")
+    assert ended.code == 2
+    assert ended.line == ("error: LLPROBE_STALL=abc: must be a number of seconds above 0, e.g. 300")
 
 
 # --- the parent's ticks ---------------------------------------------------------------------------
@@ -470,9 +651,10 @@ def test_only_what_is_wanted_is_computed(plan: Plan, store: Store) -> None:
     assert store.run(plan.id).status == "stopped"
 
 
-def test_a_child_has_some_minutes_by_default() -> None:
-    assert STALLED >= 60
-    assert children._SILENT > STALLED
+def test_a_child_has_some_minutes_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LLPROBE_STALL", raising=False)
+    monkeypatch.setenv("LLPROBE_SILENT", "")
+    assert 60 <= patience().stalled < patience().silent < STALLED
 
 
 def test_a_child_that_was_killed_by_a_second_request_is_no_failure(

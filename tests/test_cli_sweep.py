@@ -5,11 +5,13 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from clihelp import (
     Done,
     export_rows,
     on_terminal,
+    plan_of,
     scores_of,
     tiny_model,
     worker_of,
@@ -29,9 +32,11 @@ from conftest import OpenProbe
 from oracle import NumpyLlama
 from rich.console import Console
 
-from llprobe.cli import output
+from llprobe.cli import output, progress, watch
 from llprobe.cli.awake import awake
 from llprobe.engine.tokens import tokenize_items
+from llprobe.events import GroupScored, ItemResult, JobStarted
+from llprobe.model import read_model
 from llprobe.store import Store
 from llprobe.sweep import read_sweep
 from llprobe.task import TaskRequest, load_questions
@@ -122,6 +127,85 @@ def test_an_unknown_sweep_is_named_with_the_known_ones(done: Cli, command: str) 
     is_one_error(done("sweep", command, "second"), "no run named 'second'; known: ")
     nowhere = done("sweep", command, "second", LLPROBE_DB=str(done.folder / "no.db"))
     is_one_error(nowhere, "no database at ", 1)
+
+
+# --- models, quants and exclusions ---------------------------------------------------------------
+
+
+@pytest.fixture
+def twins(cli: Cli) -> tuple[Path, list[str]]:
+    """Give a sweep of two models whose files have one name, and what they are called then."""
+    names = []
+    for seed in (1, 2):
+        (cli.folder / str(seed)).mkdir()
+        path = tiny_model(cli.folder / str(seed), seed=seed)
+        names.append(f"tiny ({read_model(path).fingerprint[:8]})")
+    return write_sweep(cli, models="1/tiny.gguf, 2/tiny.gguf"), names
+
+
+def test_models_of_one_name_are_told_apart(cli: Cli, twins: tuple[Path, list[str]]) -> None:
+    file, names = twins
+    planned = cli("sweep", "plan", file, "--no-estimate", "-F", "json").rows
+    assert [row["model"] for row in planned] == names
+    ended = cli("sweep", "run", file)
+    assert ended.code == 0, ended.err
+    shown = cli("sweep", "show", "-F", "json").rows
+    assert [row["model"] for row in shown] == names
+    assert all(name in ended.out for name in names)
+    last = {row["model"]: row["last"] for row in cli("show", "-F", "json").rows}
+    assert list(last) == names
+    *_, row = cli("show", "--wide", "-F", "json").rows
+    assert list(row) == ["layer", *(f"{name} prompts norm" for name in names)]
+    for name in names:
+        assert row[f"{name} prompts norm"] == last[name]
+    heading = cli("show", "--wide").out.splitlines()[1]
+    assert all(name in heading for name in names)
+    pmi = cli.run(cli.folder / "*" / "tiny.gguf", cli.folder / "q.jsonl", "--pmi", "-F", "json")
+    assert [row["model"] for row in pmi.rows] == names
+
+
+def test_a_pattern_that_matches_no_cell_is_named(cli: Cli) -> None:
+    file = write_sweep(cli, exclude='[{model: [other, "*iny"], lens: [norm, paper]}, {seed: 0}]')
+    is_one_error(cli("sweep", "plan", file, "--no-estimate"), "everything is excluded")
+    file = write_sweep(
+        cli, lenses="[norm, raw]", exclude='[{model: [Q8_0, "*iny"], lens: norm}, {shots: 4}]'
+    )
+    said = [
+        f"exclude {pattern} matches no cell: patterns fit whole names, like *Q8_0*"
+        for pattern in ("model=Q8_0,lens=norm", "shots=4")
+    ]
+    commands: list[Sequence[object]] = [("plan", file, "--no-estimate"), ("run", file)]
+    for command in (*commands, ("resume", "first")):
+        ended = cli("sweep", *command)
+        assert ended.code == 0, ended.err
+        assert [line for line in ended.err.splitlines() if "exclude" in line] == said
+        assert "exclude" not in ended.out
+    words = ("--lens", "norm,raw", "--exclude", "lens=raw", "--exclude", "task=prompt")
+    ended = cli.run(cli.folder / "tiny.gguf", cli.folder / "q.jsonl", *words)
+    assert ended.err.count("exclude task=prompt matches no cell: ") == 1
+    assert ended.err.count("matches no cell") == 1
+
+
+def test_a_plan_names_the_quants_that_are_to_be_made(cli: Cli) -> None:
+    """Also if nothing is left of what is there; a quant that nothing is left of is not named."""
+    ladder = "{model: tiny.gguf, quantize: [Q8_0, Q5_0]}"
+    for exclude, rows in (
+        ("[{model: tiny}]", ["Q8_0", "Q5_0"]),
+        ("[{model: tiny}, {model: '*Q5_0'}]", ["Q8_0"]),
+        ("[{model: '*:*'}]", ["tiny"]),
+    ):
+        file = write_sweep(cli, models=ladder, exclude=exclude)
+        planned = cli("sweep", "plan", file, "--no-estimate", "-F", "json")
+        assert planned.code == 0, planned.err
+        assert [row["model"].rpartition(":")[2] for row in planned.rows] == rows
+        assert "matches no cell" not in planned.err
+        made = [row for row in rows if row != "tiny"]
+        table = cli("sweep", "plan", file, "--no-estimate")
+        assert table.out.count("quant to be made") == len(made)
+        quants = f"; {len(made)} quant{'s' * (len(made) > 1)} to be made, " if made else "\n"
+        assert table.err.startswith(f"{len(rows) - len(made)} cells, 0 of them done{quants}")
+        # no estimate, no columns for it
+        assert table.out.splitlines()[1].split() == ["model", "task", "lens", "status", "items"]
 
 
 # --- a sweep that is carried out -----------------------------------------------------------------
@@ -265,6 +349,101 @@ def test_a_real_screen_gets_the_same(long_named: Cli) -> None:
     assert max(map(len, plain)) <= 80
     figures = [f"{100 * row['last']:.1f}" for row in long_named("sweep", "show", "-F", "json").rows]
     assert [line.split()[-1] for line in plain if line.endswith(tuple(figures))] == figures
+
+
+# --- how fast it goes ----------------------------------------------------------------------------
+
+
+class Hours:
+    """A clock for the modules that watch: it goes on when they sleep, by as much as they ask."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 5000.0
+        for module in (watch, progress):
+            monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_the_pace_is_items_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Hours(monkeypatch)
+    whole = progress.Whole(40, 100)
+    assert (whole.rate, whole.seconds_left, whole.pace, str(whole)) == (
+        *(None, None, ""), "40/100 in all"
+    )  # fmt: skip
+    clock.now += 10
+    assert whole.pace == ""
+    whole.done = 60
+    assert (whole.rate, whole.seconds_left) == (2.0, 20.0)
+    assert whole.pace == "2.0 items/s, about 20 s left"
+    assert str(whole) == "60/100 in all, about 20 s left"
+    clock.now += 90
+    assert whole.pace == "12.0 items/min, about 3 min left"
+    whole.done = 100
+    assert whole.pace == "36.0 items/min, about 0 s left"
+
+
+def test_watching_plainly_says_pace_and_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failed cell's items are not waited for."""
+    clock = Hours(monkeypatch)
+
+    def cells(*_: object) -> list[dict[str, Any]]:
+        spent = int(clock.now - 5000)
+        scored = min(10 + 2 * spent, 60)
+        status = "done" if scored == 60 else "running"
+        return [
+            {"done": scored, "items": 60, "status": status},
+            {"done": 5, "items": 20, "status": "failed"},
+        ]
+
+    monkeypatch.setattr(watch, "cell_rows", cells)
+    store: Any = SimpleNamespace(workers=lambda _: clock.now < 5030)
+    watch.watch_plainly(store, "run")
+    assert capsys.readouterr().err.splitlines() == [
+        "0 of 2 cells done, 1 failed; 15 of 80 items scored",
+        "0 of 2 cells done, 1 failed; 35 of 80 items scored; 2.0 items/s, about 15 s left",
+        "0 of 2 cells done, 1 failed; 55 of 80 items scored; 2.0 items/s, about 5 s left",
+        "1 of 2 cells done, 1 failed; 65 of 80 items scored; 2.0 items/s, about 0 s left",
+    ]
+
+
+def test_watching_on_a_screen_shows_pace_and_time_left(cli: Cli) -> None:
+    """What this process stores, one item after the other, the command sees."""
+    plan, began = plan_of([cli.folder / "tiny.gguf"], cli.folder / "q.jsonl"), threading.Event()
+    (cell,) = plan.cells
+
+    def work() -> None:
+        with Store(cli.db) as store:
+            store.begin(plan, "llprobe run")
+            with store.working(plan.id) as owner:
+                store.claim(owner, [cell.id])
+                store.start_job(JobStarted((cell.id,), N_ITEMS, N_ITEMS, 100, ()))
+                began.set()
+                for n in range(N_ITEMS):
+                    logprob = np.full((4, len(cell.layers)), -1.0 - n)
+                    result = ItemResult(n, (1,) * 4, logprob)
+                    store.add_group(GroupScored(cell.id, n, (result,), 10))
+                    time.sleep(0.9)
+            store.finish_cells([cell.id], {})
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert began.wait(SECONDS)
+    drawn = on_terminal(cli, "sweep", "watch", columns=80, NO_COLOR="1")
+    worker.join()
+    plain = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rstrip() for line in drawn]
+    assert max(map(len, plain)) <= 80
+    title = rf"0 of 1 cells done; [1-{N_ITEMS}] of {N_ITEMS} items scored"
+    found = [line for line in plain if "items scored" in line]
+    assert re.fullmatch(title, found[0])
+    pace = rf"{title}; \d+\.\d items/(s|min), about \d+ s left"
+    assert [line for line in found if re.fullmatch(pace, line)]
 
 
 # --- what fails ----------------------------------------------------------------------------------
@@ -425,7 +604,8 @@ def test_a_running_sweep_is_seen_steered_and_continued(
     assert len(scores) == 60
     assert kept.items() <= scores.items()
     assert slow("sweep", "rm", "first").err == "removed first\n"
-    assert slow("sweep", "ls", "-F", "json").rows == []
+    nothing = slow("sweep", "ls", "-F", "json")
+    assert (nothing.rows, nothing.err.count("no sweep is stored yet: ")) == ([], 1)
 
 
 def test_two_commands_share_the_work(slow: Cli, start: Callable[..., Started]) -> None:
@@ -469,7 +649,8 @@ def test_lists_are_a_sweep(cli: Cli) -> None:
     assert re.fullmatch(r"tiny-[0-9a-f]{8}:Q8_0", quant)
     assert f"{quant}: model loaded in " in ended.err
     assert "stored as run combo in " in ended.err
-    assert len(list((cli.folder / "cache").rglob("*.gguf"))) == 2
+    # the other's would have no cell
+    assert len(list((cli.folder / "cache").rglob("*.gguf"))) == 1
     shown = cli("sweep", "show", "combo")
     assert shown.out.splitlines()[0] == "combo, done: prompts, MC1 in %"
     assert cli("show", "combo", "-F", "json").rows == ended.rows

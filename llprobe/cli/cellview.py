@@ -47,10 +47,9 @@ def print_cells(
         err.print(f"failed: {error}", markup=False)
 
 
-def cells_text(store: Store, run_id: str) -> str:
-    """Return the cells of a run as a table, with how far it is as its title."""
-    rows = cell_rows(store, run_id)
-    return drawn(rows, _columns(rows), Format.TABLE, None, whole(progress_of(rows)))
+def cells_text(rows: Sequence[Row], title: str) -> str:
+    """Return the cells of a run as a table."""
+    return drawn(rows, _columns(rows), Format.TABLE, None, title)
 
 
 def whole(counts: dict[str, int]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llprobe.cli.output import err
+from llprobe.cli.planview import tell_unmatched
 from llprobe.cli.progress import Meter, Whole
 from llprobe.conduct import carry_out
 from llprobe.errors import RunError
@@ -30,6 +31,7 @@ from llprobe.events import (
 )
 from llprobe.logbook import Logbook
 from llprobe.plan import Cell, Plan
+from llprobe.report.naming import unique_names
 from llprobe.runner import Cancel, raise_failure
 from llprobe.store import Store
 from llprobe.sweep import SweepSpec
@@ -108,6 +110,7 @@ class Screen:
         self._plan: Plan | None = None
         self._log: Logbook | None = None
         self._cells: dict[str, Cell] = {}
+        self._names: dict[tuple[str, str], str] = {}
         self._meter: Meter | None = None
         self._first = ""
         self._early: list[Event] = []
@@ -120,10 +123,12 @@ class Screen:
     def planned(self, plan: Plan) -> None:
         """Take note of what is going to be run."""
         self._plan = plan
+        tell_unmatched(plan)
         self._log = Logbook(self._database, plan)
         for event in self._early:
             self._log.write(event)
         self._cells = {cell.id: cell for cell in plan.cells}
+        self._names = unique_names((c.model.name, c.model.fingerprint) for c in plan.cells)
         self._jobs = sum(len(jobs) for _, jobs in plan.jobs())
         self._whole = self._whole_of(plan)
         done = {cell.id for cell in plan.cells if self._store.is_done(cell.id)}
@@ -212,13 +217,16 @@ class Screen:
         answer = cell.questions.answer
         how = {"cloze": "", "prior": " (options alone)"}.get(answer, f" ({answer})")
         out = "" if cell.ablation == "none" else f" without {cell.ablation.replace('skip:', '')}"
-        where = f"[{self._job}/{self._jobs}] {cell.model.name} " if self._jobs > 12 else ""
+        where = f"[{self._job}/{self._jobs}] {self._named(cell)} " if self._jobs > 12 else ""
         return f"{where}{cell.questions.task}{how}{out}"
+
+    def _named(self, cell: Cell) -> str:
+        return self._names[cell.model.name, cell.model.fingerprint]
 
     def _fail(self, event: Failed) -> None:
         self.close()
         cells = [self._cells[id_] for id_ in event.cells if id_ in self._cells]
-        names = list(dict.fromkeys(f"{c.model.name}, {c.questions.task}" for c in cells))
+        names = list(dict.fromkeys(f"{self._named(c)}, {c.questions.task}" for c in cells))
         if len(names) > 3:
             names = [*names[:3], f"{len(names) - 3} more"]
         where = f"failed ({'; '.join(names)})" if names else "failed"

@@ -13,22 +13,26 @@ from llprobe.cli.output import Column, emit, err
 from llprobe.cli.progress import duration
 from llprobe.conduct import Prepared
 from llprobe.forecast import Forecast, forecast
-from llprobe.plan import Cell
+from llprobe.plan import Cell, Plan
+from llprobe.report.naming import unique_names
 from llprobe.runner import Cancel
 from llprobe.store import Store
 
-__all__ = ["planned_rows", "print_plan"]
+__all__ = ["planned_rows", "print_plan", "tell_unmatched"]
 
 
 def planned_rows(
-    prepared: Prepared, store: Store, cancel: Cancel, *, estimate: bool
+    prepared: Prepared, plan: Plan, store: Store, cancel: Cancel, *, estimate: bool
 ) -> list[dict[str, Any]]:
     """Return a row per cell of a sweep, and one per quant that is to be made.
 
     Cells of one job share their work: tokens, seconds and memory stand with the first of them.
     """
-    plan = prepared.plan()
-    rows = {cell.id: _row(cell, store) for cell in plan.cells}
+    names = unique_names((cell.model.name, cell.model.fingerprint) for cell in plan.cells)
+    rows = {
+        cell.id: _row(cell, store) | {"model": names[cell.model.name, cell.model.fingerprint]}
+        for cell in plan.cells
+    }
     for each in forecast(plan, store, cancel) if estimate else ():
         _fill(rows, each)
     return [*rows.values(), *(_unmade(unmade.name) for unmade in prepared.unmade)]
@@ -64,21 +68,41 @@ def _unmade(name: str) -> dict[str, Any]:
     return {"model": name, "status": "quant to be made"}
 
 
+def tell_unmatched(plan: Plan) -> None:
+    """Say which exclusions leave nothing out: a slip in a pattern is not seen otherwise."""
+    for exclusion in plan.unmatched:
+        hint = "patterns fit whole names, like *Q8_0*"
+        err.print(f"exclude {exclusion} matches no cell: {hint}", markup=False)
+
+
 def print_plan(
-    prepared: Prepared, rows: list[dict[str, Any]], form: Format, output: Path | None
+    prepared: Prepared,
+    plan: Plan,
+    rows: list[dict[str, Any]],
+    form: Format,
+    output: Path | None,
 ) -> None:
     """Print the rows, and what they come to."""
     emit(rows, _columns(rows), form, output, f"sweep {prepared.spec.name}")
+    tell_unmatched(plan)
     for unusable in prepared.unusable:
         err.print(f"left out: {unusable.name}: {unusable.error}", markup=False)
     for error in dict.fromkeys(row["error"] for row in rows if row.get("error")):
         err.print(f"cannot run: {error}", markup=False)
+    err.print(_summary(prepared, rows), markup=False)
+
+
+def _summary(prepared: Prepared, rows: list[dict[str, Any]]) -> str:
+    """Say what the rows come to."""
+    n_quants = len(prepared.unmade)
     done = sum(row["status"] == "done" for row in rows)
     took = [row["seconds"] for row in rows if row.get("seconds") is not None]
     peaks = [row["memory_bytes"] for row in rows if row.get("memory_bytes")]
     more = f"; about {duration(sum(took))} to do" if took else ""
     more += f", {max(peaks) / 2**30:.1f} GiB of memory at most" if peaks else ""
-    err.print(f"{len(rows)} cells, {done} of them done{more}", markup=False)
+    quants = "1 quant" if n_quants == 1 else f"{n_quants} quants"
+    more += f"; {quants} to be made, with cells that are not counted here" if n_quants else ""
+    return f"{len(rows) - n_quants} cells, {done} of them done{more}"
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[Column]:
@@ -90,13 +114,7 @@ def _columns(rows: list[dict[str, Any]]) -> list[Column]:
         for key, heading in headings.items()
         if any(row.get(key, plain[key]) != plain[key] for row in rows)
     ]
-    return [
-        Column("model", "model", head=True),
-        Column("task", "task", head=True),
-        *told,
-        Column("lens", "lens", head=True),
-        Column("status", "status"),
-        Column("items", "items", right=True),
+    estimates = [
         Column("tokens", "tokens", lambda v: "" if v is None else f"{v:,}", right=True),
         Column("seconds", "time", lambda v: "" if v is None else duration(v), right=True),
         Column(
@@ -104,3 +122,12 @@ def _columns(rows: list[dict[str, Any]]) -> list[Column]:
             right=True,
         ),
     ]  # fmt: skip
+    return [
+        Column("model", "model", head=True),
+        Column("task", "task", head=True),
+        *told,
+        Column("lens", "lens", head=True),
+        Column("status", "status"),
+        Column("items", "items", right=True),
+        *[each for each in estimates if any(row.get(each.key) is not None for row in rows)],
+    ]

@@ -40,17 +40,32 @@ class _Left(TimeRemainingColumn):
 
 
 class Whole:
-    """How far everything is that several meters count, one after the other."""
+    """How far everything is that several meters count, one after the other, or another process."""
 
     def __init__(self, done: int, total: int) -> None:
         self.done, self.total = done, total
         self._at_start, self._started = done, time.monotonic()
 
     @property
+    def rate(self) -> float | None:
+        """Items a second since the start; None before there is one."""
+        made, spent = self.done - self._at_start, time.monotonic() - self._started
+        return made / spent if made > 0 and spent > 0 else None
+
+    @property
     def seconds_left(self) -> float | None:
         """What the rest takes at the pace so far; None before there is one."""
-        made, spent = self.done - self._at_start, time.monotonic() - self._started
-        return spent / made * (self.total - self.done) if made > 0 else None
+        rate = self.rate
+        return (self.total - self.done) / rate if rate else None
+
+    @property
+    def pace(self) -> str:
+        """Items a second or minute, and the time left; empty before there is a pace."""
+        rate, left = self.rate, self.seconds_left
+        if rate is None or left is None:
+            return ""
+        speed = f"{rate:,.1f} items/s" if rate >= 1 else f"{60 * rate:.1f} items/min"
+        return f"{speed}, about {duration(left)} left"
 
     def __str__(self) -> str:
         left = self.seconds_left

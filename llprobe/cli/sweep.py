@@ -5,23 +5,21 @@ This module knows the commands' options and tables. A sweep is carried out by `c
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
-from rich.text import Text
 
 from llprobe.cli.awake import awake
-from llprobe.cli.cellview import cells_text, print_cells, whole
+from llprobe.cli.cellview import print_cells
 from llprobe.cli.follow import drive, interruptible, raise_failures
 from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, database, option
 from llprobe.cli.output import Column, emit, err
 from llprobe.cli.planview import planned_rows, print_plan
+from llprobe.cli.watch import watch_on_screen, watch_plainly
 from llprobe.conduct import prepare, spec_of_run
 from llprobe.errors import UsageError
-from llprobe.report import cell_rows, progress_of, run_rows
+from llprobe.report import run_rows
 from llprobe.runner import Cancel
 from llprobe.store import Store
 from llprobe.sweep import SweepSpec, example_sweep, read_sweep
@@ -32,8 +30,6 @@ app = typer.Typer(help="Plan, run, watch and steer sweeps.", no_args_is_help=Tru
 File = Annotated[Path, typer.Argument(help="A sweep's YAML file.", dir_okay=False)]
 Name = Annotated[str, typer.Argument(help="A sweep's name, or a run's id; `last` is the newest.")]
 Fresh = Annotated[bool, option("--fresh", help="Forget what is stored of it, start over.")]
-_WATCH = 1.0
-_PLAIN = 10.0
 
 
 @app.command("new")
@@ -56,9 +52,9 @@ def new(
 @app.command("plan")
 def plan(
     file: File,
-    estimate: Annotated[
-        bool, option("--estimate/--no-estimate", help="Load the models to count and calibrate.")
-    ] = True,
+    no_estimate: Annotated[
+        bool, option("--no-estimate", help="Load no model: say neither tokens nor time.")
+    ] = False,
     db: Db = None,
     form: FormatOption = Format.TABLE,
     output: Output = None,
@@ -67,11 +63,12 @@ def plan(
     spec, cancel = read_sweep(file), Cancel()
     with Store(database(db)) as store:
         prepared = prepare(spec, store)
+        planned = prepared.plan()
         with interruptible(cancel):
-            rows = planned_rows(prepared, store, cancel, estimate=estimate)
+            rows = planned_rows(prepared, planned, store, cancel, estimate=not no_estimate)
         if cancel.requests:
             raise KeyboardInterrupt
-        print_plan(prepared, rows, form, output)
+        print_plan(prepared, planned, rows, form, output)
 
 
 @app.command("run")
@@ -148,6 +145,8 @@ def ls(db: Db = None, form: FormatOption = Format.TABLE, output: Output = None) 
     """List the sweeps, the newest first."""
     with Store(database(db), create=False) as store:
         rows = run_rows([run for run in store.runs() if run.name])
+    if not rows:
+        err.print("no sweep is stored yet: `llprobe sweep new NAME` writes an example")
     columns = [
         Column("name", "sweep", head=True),
         Column("status", "status", head=True),
@@ -210,24 +209,5 @@ def watch(name: Name = "last", db: Db = None) -> None:
     """Show a sweep while another process runs it, until that one ends or Ctrl-C."""
     with Store(database(db), create=False) as store:
         run_id = store.find_run(name)
-        if err.is_terminal:
-            with Live(console=err, refresh_per_second=4, transient=True) as live:
-                while store.workers(run_id):
-                    live.update(Text.from_ansi(cells_text(store, run_id)))
-                    time.sleep(_WATCH)
-        else:
-            _watch_plainly(store, run_id)
+        (watch_on_screen if err.is_terminal else watch_plainly)(store, run_id)
         print_cells(store, run_id, Format.TABLE, None)
-
-
-def _watch_plainly(store: Store, run_id: str) -> None:
-    """Print how far a sweep is: when a cell has ended, and now and then between."""
-    said, ended, at = "", -1, 0.0
-    while store.workers(run_id):
-        counts = progress_of(cell_rows(store, run_id))
-        line, now = whole(counts), time.monotonic()
-        news = counts["done"] + counts["failed"] != ended or now - at >= _PLAIN
-        if line != said and news:
-            err.print(line, markup=False)
-            said, ended, at = line, counts["done"] + counts["failed"], now
-        time.sleep(_WATCH)

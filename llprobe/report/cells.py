@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from llprobe.analysis import Tally
+from llprobe.report.naming import told_apart
 from llprobe.report.sums import sums_of
 from llprobe.store import CellRecord, Store
 
@@ -15,8 +16,11 @@ __all__ = ["cell_rows", "progress_of"]
 
 
 def cell_rows(store: Store, run: str) -> list[dict[str, Any]]:
-    """Return a row per cell of a run, in its order; accuracies (MC1) in [0, 1]."""
-    return [_row(store, cell) for cell in store.cells(run)]
+    """Return a row per cell of a run, in its order; accuracies (MC1) in [0, 1].
+
+    Models of one name are told apart; see `naming`.
+    """
+    return [_row(store, cell) for cell in told_apart(store.cells(run))]
 
 
 def _row(store: Store, cell: CellRecord) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def _found(cell: CellRecord, sums: Tally | None) -> dict[str, Any]:
 
 
 def progress_of(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Count cells by status, and items."""
+    """Count cells by status, and items: those scored, all, and those that no failed cell has."""
     counts = {"cells": len(rows), "done": 0, "failed": 0, "running": 0}
     for row in rows:
         if row["status"] in counts:
@@ -59,4 +63,7 @@ def progress_of(rows: list[dict[str, Any]]) -> dict[str, int]:
     return counts | {
         "items_done": sum(row["done"] for row in rows),
         "items": sum(row["items"] for row in rows),
+        "items_to_come": sum(
+            row["items"] - row["done"] for row in rows if row["status"] != "failed"
+        ),
     }

@@ -5,6 +5,7 @@ This module knows what a reader of a run wants to see. It does not know terminal
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from llprobe.analysis import METRICS, Curve, Tally, item_curves
 from llprobe.errors import UsageError
 from llprobe.report.grouping import Grouping, grouping, sort_members
+from llprobe.report.naming import told_apart
 from llprobe.report.sums import sums_of
 from llprobe.store import CellRecord, Store
 from llprobe.task.prior import PRIOR
@@ -66,13 +68,14 @@ def summaries(
 ) -> list[Summary]:
     """Curves of every cell of a run that has scores, each followed by its groups if asked.
 
-    Raises UsageError where `by` or `metric` names what the run does not have.
+    Models of one name are told apart; see `naming`. Raises UsageError where `by` or `metric` names
+    what the run does not have.
     """
-    cells = store.cells(run)
+    cells = told_apart(store.cells(run))
     sort = grouping(cells, by) if by else None
     # what needs the options' priors, which are asked for seldom, is not among the sums
     whole = metric == "pmi" or any(cell.answer == PRIOR for cell in cells)
-    curves = _from_items(store, run, sort) if whole else _from_sums(store, cells, sort)
+    curves = _from_items(store, run, cells, sort) if whole else _from_sums(store, cells, sort)
     found = [Summary(cell, label, curve, metric) for cell, label, curve in curves]
     if found and not any(metric in summary.curve.values for summary in found):
         raise UsageError(
@@ -101,9 +104,13 @@ def _from_sums(store: Store, cells: Sequence[CellRecord], sort: Grouping | None)
             yield cell, name, found
 
 
-def _from_items(store: Store, run: str, sort: Grouping | None) -> Curves:
+def _from_items(
+    store: Store, run: str, cells: Sequence[CellRecord], sort: Grouping | None
+) -> Curves:
     """Yield what the items say, joined to their priors."""
-    for cell, scores in store.probed(run):
+    named = {cell.id: cell for cell in cells}
+    for found, scores in store.probed(run):
+        cell = named[found.id]
         if scores:
             yield cell, "", item_curves(scores, cell.layers)
         for label, of in sort_members(cell, scores, sort) if sort else ():
@@ -127,7 +134,19 @@ def _names(found: Sequence[Summary]) -> list[str]:
     ]
     keys = said[0] if said else {}
     telling = {key for key in keys if len({each[key] for each in said}) > 1} | {"task", "lens"}
-    return [" ".join(each[key] for key in keys if key in telling and each[key]) for each in said]
+    return _once_each(
+        [" ".join(each[key] for key in keys if key in telling and each[key]) for each in said]
+    )
+
+
+def _once_each(names: Sequence[str]) -> list[str]:
+    """Number the second and later ones of a name, like tasks of one name from two files."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return found
 
 
 def layers_table(found: Sequence[Summary]) -> tuple[list[str], list[dict[str, Any]]]:

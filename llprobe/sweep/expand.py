@@ -56,6 +56,14 @@ class Unmade:
         """What it will be called."""
         return f"{self.path.parent.name}:{self.quant}"
 
+    @property
+    def model(self) -> ModelInfo:
+        """What will be known of it, as far as cells are named by it; there is no such file."""
+        mark = f"{self.source.fingerprint}:{self.quant}"
+        return replace(
+            self.source, name=self.name, origin="quantized", quant=self.quant, fingerprint=mark
+        )
+
 
 def requests_of(spec: SweepSpec) -> tuple[TaskRequest, ...]:
     """Return the requests of a sweep: by task, answer format, shots and seed, in that nesting.
@@ -169,7 +177,9 @@ def made_quant(source: ModelInfo, quant: str) -> ModelInfo | None:
     return read_as(path, f"{path.parent.name}:{quant}", "quantized") if path.exists() else None
 
 
-def sweep_of(spec: SweepSpec, models: Iterable[ModelInfo]) -> Sweep:
+def sweep_of(
+    spec: SweepSpec, models: Iterable[ModelInfo], awaited: Iterable[ModelInfo] = ()
+) -> Sweep:
     """Return a sweep on these models, for `plan.make_plan`; raises what `requests_of` raises."""
     return Sweep(
         models=tuple(models),
@@ -180,4 +190,5 @@ def sweep_of(spec: SweepSpec, models: Iterable[ModelInfo]) -> Sweep:
         pmi=spec.pmi,
         ablations=spec.ablations,
         exclude=spec.exclude,
+        awaited=tuple(awaited),
     )
