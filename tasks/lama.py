@@ -20,7 +20,7 @@ _COLUMNS = ("Prompt", "Ans", "Candidate Ans")
 
 
 def read(path: str) -> Iterator[Row]:
-    """Yield rows with question, answer, choices (the answer first) and relation."""
+    """Yield rows with question, answer, choices (the answer first), relation and predicate."""
     return triple_rows(path) if _holds_triples(path) else _table(path)
 
 
@@ -35,7 +35,9 @@ def _table(path: str) -> Iterator[Row]:
     for row in delimited(path, "\t", _COLUMNS, quoted=False):
         question, answer, candidates = (row.text(column).strip() for column in _COLUMNS)
         choices = [answer, *_wrong(candidates, answer)]
-        yield row.having(question=question, answer=answer, choices=choices, relation="")
+        yield row.having(
+            question=question, answer=answer, choices=choices, relation="", predicate=""
+        )
 
 
 def _wrong(candidates: str, answer: str) -> list[str]:

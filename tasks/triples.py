@@ -34,7 +34,7 @@ class _Triple:
 
 
 def triple_rows(path: str) -> Iterator[Row]:
-    """Yield rows with question, answer, choices (the answer first) and relation."""
+    """Yield rows with question, answer, choices (the answer first), relation and predicate."""
     read = [(row, _triple(row)) for row in rows(path)]
     pools = _objects([triple for _, triple in read])
     for row, triple in read:
@@ -44,6 +44,7 @@ def triple_rows(path: str) -> Iterator[Row]:
             answer=triple.object,
             choices=[triple.object, *candidates],
             relation=_group(triple),
+            predicate=triple.relation,
         )
 
 

@@ -4,7 +4,16 @@
 """
 
 from llprobe.store.database import default_path
+from llprobe.store.options import OptionRow
 from llprobe.store.read import CellAnswer, CellRecord, CellScores, RunRecord
 from llprobe.store.store import Store
 
-__all__ = ["CellAnswer", "CellRecord", "CellScores", "RunRecord", "Store", "default_path"]
+__all__ = [
+    "CellAnswer",
+    "CellRecord",
+    "CellScores",
+    "OptionRow",
+    "RunRecord",
+    "Store",
+    "default_path",
+]

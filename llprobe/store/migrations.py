@@ -94,7 +94,12 @@ def _tallies_order(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE tallies ADD COLUMN first INTEGER NOT NULL DEFAULT 0")
 
 
+def _clusters(db: sqlite3.Connection) -> None:
+    """Keep which items are of one template or relation, and so are not independent."""
+    db.execute("ALTER TABLE items ADD COLUMN cluster TEXT NOT NULL DEFAULT ''")
+
+
 _Step = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: tuple[_Step, ...] = (_first, _answers, _sweeps, _tallies_order)
+MIGRATIONS: tuple[_Step, ...] = (_first, _answers, _sweeps, _tallies_order, _clusters)
 """Step n is at index n - 1; the newest schema's version is their number."""

@@ -227,7 +227,7 @@ def _cell(row: tuple[Any, ...], living: Collection[str]) -> CellRecord:
 
 _SCORES = """
 SELECT s.idx, i.id, q.preamble, q.turns, i.prompt, i.choices, i.correct, i.best, i.grp,
-  s.n_tokens, s.logprob
+  i.cluster, s.n_tokens, s.logprob
 FROM scores s JOIN cells c ON c.id = s.cell JOIN questions q ON q.hash = c.questions
 JOIN items i ON i.questions = c.questions AND i.idx = s.idx
 WHERE s.cell = ? ORDER BY s.idx
@@ -244,16 +244,17 @@ def read_scores(db: sqlite3.Connection, cell: str) -> Iterator[CellScores]:
 
 def _item(row: Sequence[Any]) -> Item:
     """Make an item with its whole prompt; of a chat, with each turn after its role."""
-    id_, preamble, turns, prompt, choices, correct, best, group = row
+    id_, preamble, turns, prompt, choices, correct, best, *sorted_under = row
     chat = [*(json.loads(turns) or ()), ["user", prompt]]
     whole = "\n".join(f"[{role}] {text}" for role, text in chat)
     whole = preamble + prompt if turns == "null" else whole
-    return Item(id_, whole, tuple(json.loads(choices)), tuple(json.loads(correct)), best, group)
+    true = tuple(json.loads(correct))
+    return Item(id_, whole, tuple(json.loads(choices)), true, best, *sorted_under)
 
 
 _ANSWERS = """
 SELECT a.idx, i.id, q.preamble, q.turns, i.prompt, i.choices, i.correct, i.best, i.grp,
-  a.n_tokens, a.text, a.finished
+  i.cluster, a.n_tokens, a.text, a.finished
 FROM answers a JOIN cells c ON c.id = a.cell JOIN questions q ON q.hash = c.questions
 JOIN items i ON i.questions = c.questions AND i.idx = a.idx
 WHERE a.cell = ? ORDER BY a.idx

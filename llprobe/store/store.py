@@ -20,6 +20,7 @@ from llprobe.events import GroupScored, ItemResult, JobStarted
 from llprobe.plan import Plan
 from llprobe.store import leases, read
 from llprobe.store.database import in_words, open_database, transaction
+from llprobe.store.options import OptionRow, read_options
 from llprobe.store.tallies import add_to_tallies, read_tallies
 from llprobe.store.write import (
     as_json,
@@ -242,6 +243,11 @@ class Store:
         """Yield a cell's scored items in the task's order, each with its whole prompt."""
         with in_words(self.path):
             yield from read.read_scores(self._db, cell)
+
+    def option_rows(self, cell: str, *, priors: bool = True) -> list[OptionRow]:
+        """All that is scored of a cell, in the task's order, as it is kept."""
+        with in_words(self.path):
+            return read_options(self._db, cell, priors=priors)
 
     def probed(self, run: str) -> Iterator[tuple[read.CellRecord, list[read.CellScores]]]:
         """Yield a run's cells with their scores, those that hold priors joined to their own."""

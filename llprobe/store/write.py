@@ -78,14 +78,22 @@ def insert_questions(db: sqlite3.Connection, q: Questions) -> None:
         "UPDATE questions SET facets = ?, prior = ? WHERE hash = ?",
         (as_json(q.facets), q.prior, q.hash),
     )
-    if added.rowcount:
+    if not added.rowcount:
         db.executemany(
-            "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (q.hash, i, x.id, x.group, x.prompt, as_json(x.choices), as_json(x.correct), x.best)
-                for i, x in enumerate(q.items)
-            ],
+            "UPDATE items SET cluster = ?1 WHERE questions = ?2 AND idx = ?3 AND cluster != ?1",
+            [(x.cluster, q.hash, i) for i, x in enumerate(q.items)],
         )
+        return
+    db.executemany(
+        "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                q.hash, i, x.id, x.group, x.prompt, as_json(x.choices), as_json(x.correct), x.best,
+                x.cluster,
+            )
+            for i, x in enumerate(q.items)
+        ],
+    )  # fmt: skip
 
 
 def _notes(q: Questions) -> list[str]:

@@ -70,8 +70,8 @@ def _built(item_id: str, row: Row, definition: Definition, renderer: Renderer) -
     lead = prompt[len(kept) :] + definition.target_delimiter
     distinct, place = _merge([lead + choice for choice in choices])
     true = _true_options(distinct, place, correct)
-    group = group_of(row, definition)
-    item = Item(item_id, kept, tuple(distinct), true, place[best], group)
+    labels = group_of(row, definition), _cluster_of(row, definition)
+    item = Item(item_id, kept, tuple(distinct), true, place[best], *labels)
     return Built(item, len(choices) - len(distinct))
 
 
@@ -83,8 +83,8 @@ def _to_write(
     if not all(accepted):
         raise _UnusableError("an answer is empty")
     _check_unicode(prompt, *accepted)
-    group = group_of(row, definition)
-    return Built(Item(item_id, prompt.rstrip(), accepted, tuple(range(len(accepted))), 0, group))
+    labels = group_of(row, definition), _cluster_of(row, definition)
+    return Built(Item(item_id, prompt.rstrip(), accepted, tuple(range(len(accepted))), 0, *labels))
 
 
 def _check_texts(prompt: str, choices: Sequence[str]) -> None:
@@ -174,7 +174,15 @@ def _true_options(
 
 def group_of(row: Row, definition: Definition) -> str:
     """Return a row's result group; empty for none."""
-    if not definition.fields.group:
-        return ""
-    value = row.value(definition.fields.group)
+    return _label(row, definition.fields.group)
+
+
+def _cluster_of(row: Row, definition: Definition) -> str:
+    """Return what a row shares with those that are not independent of it; empty for nothing."""
+    return _label(row, definition.fields.cluster)
+
+
+def _label(row: Row, key: str) -> str:
+    """Return a field as a label; empty where the key or the value is."""
+    value = row.value(key) if key else None
     return "" if value is None else str(value).strip()

@@ -15,6 +15,7 @@ llprobe's own keys::
       settings: {}       # what the generator can be told, with the default values
       id: FIELD          # the field that holds ... the question's id
       group: FIELD       # ... its result group
+      cluster: FIELD     # ... its template or the like: items that share it are not independent
       best: FIELD        # ... the index or text of its best answer
       correct: FIELD     # ... the indices or texts of its true options
       bad_rows: skip     # a question that cannot be asked is skipped, not an error
@@ -57,7 +58,7 @@ _KEYS = (
     *harness.HARNESS_KEYS,
     "llprobe",
 )
-_FIELD_KEYS = ("id", "group", "best", "correct")
+_FIELD_KEYS = ("id", "group", "cluster", "best", "correct")
 _SECTIONS = ("llprobe", "fewshot_config", "metadata")
 _OWN_KEYS = (
     *("about", "generator", "reader", "data", "settings", *_FIELD_KEYS, "bad_rows"),
@@ -88,6 +89,7 @@ class Fields:
 
     id: str = ""
     group: str = ""
+    cluster: str = ""
     best: str = ""
     correct: str = ""
 
@@ -154,11 +156,12 @@ class Definition:
         """Return the definition as it is with the data file that a user gave, if any.
 
         Where a task has both a generator and a reader, the file goes before the generator. The
-        fields `id` and `group` are the generator's: what is read is numbered and has no groups.
+        fields `id`, `group` and `cluster` are the generator's: what is read is numbered and has
+        no groups.
         """
         if path is None or not (self.source.generator and self.source.reader):
             return self
-        fields = replace(self.fields, id="", group="")
+        fields = replace(self.fields, id="", group="", cluster="")
         source = Source(reader=self.source.reader)
         return replace(self, source=source, fields=fields, facets=(), limits_groups=False)
 

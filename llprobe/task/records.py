@@ -35,6 +35,9 @@ class Item:
     """The designated best answer, one of `correct`."""
     group: str = ""
     """The result group, its parts separated by `/` (`int/3-4/mul`); empty for none."""
+    cluster: str = ""
+    """What it has in common with items that are not independent of it, such as their template;
+    empty for an item by itself. It decides no score and is not in the questions' hash."""
 
 
 @dataclass(frozen=True, slots=True)

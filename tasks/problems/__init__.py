@@ -73,8 +73,8 @@ class _Asked:
 def bundled(kind: str, seed: int, settings: Mapping[str, Any]) -> Iterator[Row]:
     """Yield English questions; `kind` is `cal` or `rea`.
 
-    Fields: id, group (the theme), question, choices (4), correct, answer. UsageError for a bad
-    `per_template`.
+    Fields: id, group (the theme), template, question, choices (4), correct, answer. UsageError
+    for a bad `per_template`.
     """
     for number, each in enumerate(_asked(kind, seed, settings["per_template"])):
         yield _row(number, f"{seed}/{kind}", each, "en", "en")
@@ -145,6 +145,7 @@ def _row(number: int, seed: str, asked: _Asked, true: str, rest: str) -> Row:
     fields = {
         "id": asked.id,
         "group": asked.theme,
+        "template": asked.id.rpartition("/")[0],
         "question": question(problem, rest),
         "choices": choices,
         "correct": [place],

@@ -1,0 +1,169 @@
+"""Two ways of answering the same items: how far apart they are, and what could have been seen.
+
+A layer, a model, a quant or a format against another one. This module knows values of paired
+items. It does not know what differs between them, and does not correct for many comparisons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from llprobe.analysis.intervals import wilson
+from llprobe.analysis.resample import bootstrap_means, expanded, interval
+from llprobe.analysis.significance import detectable, is_binary, mcnemar, sign_flip
+from llprobe.errors import UsageError
+
+__all__ = ["BestAgainstLast", "Comparison", "best_against_last", "compare"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_ROUNDING: Final = 1e-12
+"""Differences of means below this are none."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two means over the same items; values, differences and intervals as those of the items."""
+
+    n_items: int
+    """Number of items."""
+    n_clusters: int
+    """Number of clusters that were resampled: `n_items` where items are independent."""
+    a: float
+    """Mean of the first."""
+    b: float
+    """Mean of the second."""
+    difference: float
+    """Mean of the second less that of the first."""
+    low: float
+    """Lower end of the interval of the difference: paired bootstrap by cluster; where no item
+    differs, Wilson's interval of the share that could."""
+    high: float
+    """Upper end of it."""
+    p: float
+    """Probability of a difference as large where there is none, two-sided."""
+    wins: int
+    """Items on which the second is higher."""
+    losses: int
+    """Items on which the first is higher."""
+    detectable: float
+    """Smallest difference found with 80% power at 5%, as items differ here."""
+
+
+@dataclass(frozen=True)
+class BestAgainstLast(Comparison):
+    """The best layer against the last: `b` is the best one's mean as it is, `a` the last one's.
+
+    `difference` is corrected for the choice, so it is below `b - a`; `p` is one-sided.
+    """
+
+    best: int
+    """Column of the best layer, the first of equals."""
+    optimism: float
+    """How much of `b - a` comes of choosing the best of several layers."""
+    in_play: tuple[int, ...]
+    """Columns of the layers that may be the best one."""
+
+
+def compare(
+    a: npt.NDArray[np.generic],
+    b: npt.NDArray[np.generic],
+    clusters: IntArray,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Comparison:
+    """Compare values of the same items, (n_items,) each, in the same order.
+
+    P is McNemar's exact one where values are 0 or 1 and each item is its own cluster, otherwise
+    that of flipping the signs of clusters' sums. Raises UsageError where there is nothing to pair.
+    """
+    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise UsageError(
+            f"{first.size} and {second.size} items cannot be paired: give the same ones, at least 1"
+        )
+    more = second - first
+    n_clusters, binary = len(np.unique(clusters)), is_binary(first) and is_binary(second)
+    drawn = bootstrap_means(more[:, None], clusters, seed=seed)
+    low, high = interval(expanded(drawn, more.mean(keepdims=True), n_clusters), level)
+    if not more.any():  # every resample agrees too: what so many alike clusters leave open
+        high = wilson(np.zeros(1), n_clusters, level)[1]
+        low = -high
+    exact = binary and n_clusters == len(first)
+    p = mcnemar(first, second) if exact else float(sign_flip(more[:, None], clusters, seed)[0])
+    return Comparison(
+        len(first), n_clusters, float(first.mean()), float(second.mean()), float(more.mean()),
+        float(low[0]), float(high[0]), p, int((more > 0).sum()), int((more < 0).sum()),
+        _detectable(more, clusters),
+    )  # fmt: skip
+
+
+def _detectable(more: FloatArray, clusters: IntArray) -> float:
+    """Smallest difference that would be found, items differing as much as in `more` (n_items,).
+
+    Clusters count as fewer items, by how much more their sums vary than those of single items do
+    (design effect: Kish 1965). One item is added that half differs, so that a sample without any
+    difference does not promise to show the smallest ones.
+    """
+    n, centred = len(more), more - more.mean()
+    _, unit = np.unique(clusters, return_inverse=True)
+    alone = float((centred**2).sum())
+    together = float((np.bincount(unit, centred) ** 2).sum())
+    effect = max(together / alone, 1.0) if alone > 0 else 1.0
+    return detectable(n / effect, (float((more**2).sum()) + 0.5) / (n + 1))
+
+
+def best_against_last(
+    values: npt.NDArray[np.generic], clusters: IntArray, seed: int = 0, level: float = 0.95
+) -> BestAgainstLast:
+    """Compare the layer of the highest mean with the last one; `values` (n_items, n_layers).
+
+    The best of many layers owes part of its lead to luck. What is corrected is this optimism: in
+    every resample by cluster the best layer is chosen anew, and how far it lies above its own mean
+    in the sample is on average what the choice adds (Efron & Tibshirani 1993, chapter 17); it is
+    subtracted from the lead. The interval's lower end and the p value take the worst case, that
+    all layers which may be the best one are equally good: in every resample the luckiest of them is
+    chosen (White 2000). Layers that lie below the best one by more than sqrt(2 log log n) standard
+    errors are not among them (Hansen 2005). The upper end is that of the chosen layer by itself.
+    All spreads are those of `expanded`. Where all layers are equally good some three tenths of the
+    optimism stay in `difference`; the interval and p hold their level there.
+    """
+    found = np.asarray(values, np.float64)
+    means = found.mean(axis=0)
+    best = int(means.argmax())
+    pair = compare(found[:, -1], found[:, best], clusters, seed, level)
+    drawn = bootstrap_means(found, clusters, seed=seed)
+    luck = expanded(drawn, means, pair.n_clusters) - means
+    luck -= luck[:, [-1]]
+    in_play = _in_play(means, luck, best, pair.n_clusters)
+    lead, optimism = pair.difference, _optimism(means, luck)
+    worst = luck[:, in_play].max(axis=1)
+    tail = (1 - level) / 2
+    changed = {
+        "difference": lead - optimism,
+        "low": lead - max(float(np.quantile(worst, 1 - tail)), optimism),
+        "high": lead - min(float(np.quantile(luck[:, best], tail)), optimism),
+        "p": float((1 + (worst >= lead - _ROUNDING).sum()) / (1 + len(worst))),
+    }
+    more = {"best": best, "optimism": optimism, "in_play": tuple(in_play.tolist())}
+    return BestAgainstLast(**asdict(pair) | changed | more)
+
+
+def _optimism(means: FloatArray, luck: FloatArray) -> float:
+    """How far the layers that are best in resamples lie above their own means, on average."""
+    chosen = (means + luck).argmax(axis=1)
+    return max(float(luck[np.arange(len(luck)), chosen].mean()), 0.0)
+
+
+def _in_play(means: FloatArray, luck: FloatArray, best: int, n: int) -> IntArray:
+    """Columns of layers that are not clearly worse than the best one; the last is among them."""
+    errors = (luck - luck[:, [best]]).std(axis=0)
+    threshold = np.sqrt(2 * np.log(np.log(max(n, 3))))
+    close = means[best] - means <= threshold * errors
+    close[-1] = True
+    return np.flatnonzero(close)

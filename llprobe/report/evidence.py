@@ -1,0 +1,201 @@
+"""All that is known of one cell's curve: means with intervals, baselines, tests, findings.
+
+This module knows which analyses belong to a curve. It does not know how they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from llprobe.analysis import measures
+from llprobe.analysis.baselines import baselines, better_baseline, length_bias
+from llprobe.analysis.depth import LayerFinding, Stability, layer_findings, stability
+from llprobe.analysis.intervals import wilson
+from llprobe.analysis.options import OptionTable
+from llprobe.analysis.resample import bootstrap_means, expanded, interval
+from llprobe.analysis.significance import above_baseline, holm, is_binary
+from llprobe.errors import UsageError
+from llprobe.store import CellRecord
+
+__all__ = ["CurveEvidence", "curve_evidence"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_FEW: Final = 10
+"""Fewer items or clusters than this make every interval doubtful."""
+
+
+@dataclass(frozen=True, eq=False)
+class CurveEvidence:
+    """A metric of a cell by layer, with what carries it; arrays are (n_layers,) of scored layers.
+
+    Means, intervals and baselines are in [0, 1], intervals at 95%.
+    """
+
+    layers: tuple[int, ...]
+    """Numbers of the layers that were scored."""
+    depth: int
+    """Number of the model's layers."""
+    metric: str
+    """Name of the metric."""
+    n_items: int
+    """Number of items."""
+    n_clusters: int
+    """Number of clusters; `n_items` where items are independent."""
+    mean: FloatArray
+    """Mean of the metric."""
+    low: FloatArray
+    """Lower ends of its bootstrap intervals, by cluster; Wilson's where the mean is 0 or 1."""
+    high: FloatArray
+    """Upper ends of them."""
+    wilson_low: FloatArray | None
+    """Lower ends of Wilson's intervals; None for shares and where items share clusters."""
+    wilson_high: FloatArray | None
+    """Upper ends of them."""
+    chance: FloatArray
+    """What guessing gets."""
+    shortest: FloatArray | None
+    """What choosing the shortest option gets; None for mc2 and mc3."""
+    prior: FloatArray | None
+    """What the options get without their question; None where that is not known."""
+    baseline: FloatArray
+    """The highest of the baselines."""
+    baseline_names: tuple[str, ...]
+    """Which one that is: chance, shortest, prior."""
+    p_above: FloatArray
+    """P that the mean is not above the baseline, one-sided, each layer by itself."""
+    p_adjusted: FloatArray
+    """The same, adjusted over the layers by Holm's method."""
+    margin: FloatArray
+    """Mean log-prob of the best true option less that of the best false one, in nats."""
+    entropy: FloatArray
+    """Mean entropy of the options' distribution, in nats."""
+    kl: FloatArray
+    """Mean divergence of that distribution from the last layer's, in nats."""
+    findings: tuple[LayerFinding, ...]
+    """Onset, jump, peak, saturation, early exit."""
+    stability: Stability
+    """How often the choice stays from layer to layer."""
+    remarks: tuple[str, ...]
+    """What a reader must know beside the numbers, a sentence each."""
+
+
+def curve_evidence(
+    cell: CellRecord, table: OptionTable, metric: str = "mc1", seed: int = 0
+) -> CurveEvidence:
+    """Analyse a cell's table of options, or a part of it.
+
+    Choices, margins, entropy and divergence are those of summed log-probs, whatever the metric.
+    Raises UsageError where nothing is scored, UnknownName for an unknown metric.
+    """
+    if not table.n_items:
+        raise UsageError(f"nothing is scored of {cell.task} yet: run it first")
+    values, clusters = measures.metric(table, metric), table.clusters
+    better, choices = better_baseline(table, metric), measures.choice(table)
+    depth = int(cell.model_info["n_layers"])
+    p = above_baseline(values, better.values, clusters, seed)
+    return CurveEvidence(
+        layers=table.layers,
+        depth=depth,
+        metric=metric,
+        n_items=table.n_items,
+        n_clusters=table.n_clusters,
+        baseline=better.mean,
+        baseline_names=better.names,
+        p_above=p,
+        p_adjusted=holm(p),
+        margin=_finite_mean(measures.margin(table)),
+        entropy=_finite_mean(measures.entropy(table)),
+        kl=_finite_mean(measures.divergence(table)),
+        findings=layer_findings(
+            values, better.values, choices, table.layers, depth, clusters, seed
+        ),
+        stability=stability(choices, table.layers, clusters),
+        remarks=tuple(_remarks(table, values, metric, seed)),
+        **_intervals(table, values, seed),
+        **_baselines(table, metric),
+    )
+
+
+def _intervals(table: OptionTable, values: FloatArray, seed: int) -> dict[str, Any]:
+    """Means with their intervals, as fields of the evidence."""
+    mean = np.asarray(values.mean(axis=0), np.float64)
+    drawn = bootstrap_means(values, table.clusters, seed=seed)
+    low, high = interval(expanded(drawn, mean, table.n_clusters))
+    # where all items agree every resample does too: Wilson's interval of that many clusters
+    agreed, bounds = (mean == 0) | (mean == 1), wilson(mean * table.n_clusters, table.n_clusters)
+    low, high = np.where(agreed, bounds[0], low), np.where(agreed, bounds[1], high)
+    exact = is_binary(values) and table.n_clusters == table.n_items
+    both = wilson(values.sum(axis=0), len(values)) if exact else (None, None)
+    return {
+        "mean": mean,
+        "low": np.clip(low, 0, 1),
+        "high": np.clip(high, 0, 1),
+        "wilson_low": both[0],
+        "wilson_high": both[1],
+    }
+
+
+def _baselines(table: OptionTable, metric: str) -> dict[str, Any]:
+    """Means of the baselines, as fields of the evidence."""
+    n_layers = len(table.layers)
+    known = {each.name: np.broadcast_to(each.mean, n_layers) for each in baselines(table, metric)}
+    return {name: known.get(name) for name in ("chance", "shortest", "prior")}
+
+
+def _finite_mean(values: FloatArray) -> FloatArray:
+    """Means over the items that have a finite value, NaN where none has."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0)
+    total = np.where(finite, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+# --- remarks ----------------------------------------------------------------------------------
+
+
+def _remarks(table: OptionTable, values: FloatArray, metric: str, seed: int) -> Iterator[str]:
+    missing = int(np.isnan(table.logprob).sum())
+    if missing:
+        yield f"{missing} of {table.logprob.size} log-probs are not numbers: they count as wrong."
+    if table.n_clusters < _FEW:
+        what = "items" if table.n_clusters == table.n_items else "clusters of alike items"
+        yield f"There are only {table.n_clusters} {what}: no interval can be relied on."
+    if metric == "mc1":
+        yield from _length_remarks(table, values, seed)
+
+
+def _length_remarks(table: OptionTable, values: FloatArray, seed: int) -> Iterator[str]:
+    found = length_bias(table, values, seed=seed)
+    guess, short = measures.chance(table).mean(), measures.shortest(table).mean()
+    if found.below.any():
+        why = (
+            "summed log-probs favour short options, and these are seldom true"
+            if short < guess
+            else "the options' length or frequency decides, not the question"
+        )
+        at = _layers(table.layers, found.below)
+        yield f"Length bias: below chance ({guess:.1%}) at {at}; {why}."
+    if found.explained.any():
+        at = _layers(table.layers, found.explained)
+        yield (
+            f"Length bias: above chance at {at}, but not shown to be above choosing the shortest "
+            f"option ({short:.1%})."
+        )
+
+
+def _layers(layers: Sequence[int], chosen: npt.NDArray[np.bool_]) -> str:
+    """Name layers, those that follow each other as a range: `layers 1-4, 7`."""
+    marked = [i for i, each in enumerate(chosen.tolist()) if each]
+    starts = [i for i in marked if i - 1 not in marked]
+    ends = [i for i in marked if i + 1 not in marked]
+    spans = [
+        f"{layers[a]}" if a == b else f"{layers[a]}-{layers[b]}"
+        for a, b in zip(starts, ends, strict=True)
+    ]
+    return f"layer{'s' * (len(marked) > 1)} {', '.join(spans)}"
