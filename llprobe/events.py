@@ -15,6 +15,7 @@ from llprobe.estimate import Counts, Rates
 from llprobe.model import ModelInfo
 from llprobe.plan import Job
 from llprobe.settings import EngineSettings
+from llprobe.stateevents import StatesBatch, StatesRequest, StatesStarted
 from llprobe.task import Questions, Skipped
 
 __all__ = [
@@ -39,6 +40,9 @@ __all__ = [
     "Quantized",
     "Request",
     "ScoreRequest",
+    "StatesBatch",
+    "StatesRequest",
+    "StatesStarted",
     "Tokens",
     "TokensRequest",
     "Waiting",
@@ -105,7 +109,15 @@ class PlanRequest:
     calibrate: bool
 
 
-Request = PlanRequest | ScoreRequest | LensRequest | QuantizeRequest | CheckRequest | TokensRequest
+Request = (
+    PlanRequest
+    | ScoreRequest
+    | LensRequest
+    | QuantizeRequest
+    | CheckRequest
+    | TokensRequest
+    | StatesRequest
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,5 +290,7 @@ Event = (
     | Quantized
     | Checked
     | Tokens
+    | StatesStarted
+    | StatesBatch
     | Failed
 )

@@ -16,7 +16,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
+
 from llprobe.ablation import parse_ablation
+from llprobe.analysis.similarity import cosine_to_last, cosine_to_next, gram
 from llprobe.engine import native
 from llprobe.engine.calibrate import calibrate
 from llprobe.engine.check import compare_modes
@@ -25,9 +28,10 @@ from llprobe.engine.packed import count_prompts, count_task, pack_prompts, pack_
 from llprobe.engine.probe import Probe
 from llprobe.engine.quantize import quantize
 from llprobe.engine.score import ItemScore, Scorer
+from llprobe.engine.states import read_states
 from llprobe.engine.tokens import tokenize_items, tokenize_prompts
 from llprobe.engine.write import PromptTokens, Writer, prompt_tokens
-from llprobe.errors import LlprobeError
+from llprobe.errors import LlprobeError, RunError
 from llprobe.events import (
     Calibrated,
     Checked,
@@ -50,6 +54,9 @@ from llprobe.events import (
     QuantizeStep,
     Request,
     ScoreRequest,
+    StatesBatch,
+    StatesRequest,
+    StatesStarted,
     Tokens,
     TokensRequest,
 )
@@ -64,17 +71,19 @@ def carry_out(request: Request) -> Iterator[Event]:
     """Do what `request` says, yielding events as they come; raises LlprobeError."""
     match request:
         case ScoreRequest():
-            return _score(request)
+            yield from _score(request)
         case PlanRequest():
-            return _count(request)
+            yield from _count(request)
         case LensRequest():
-            return _look(request)
+            yield from _look(request)
         case QuantizeRequest():
-            return _quantize(request)
+            yield from _quantize(request)
         case CheckRequest():
-            return _check(request)
+            yield from _check(request)
         case TokensRequest():
-            return _tokens(request)
+            yield from _tokens(request)
+        case StatesRequest():
+            yield from _states(request)
 
 
 def _count(request: PlanRequest) -> Iterator[Event]:
@@ -147,6 +156,22 @@ def _tokens(request: TokensRequest) -> Iterator[Event]:
             for item in task.items
         )
         yield Tokens(items, task.skipped)
+
+
+def _states(request: StatesRequest) -> Iterator[Event]:
+    with Probe(request.model, request.settings) as probe:
+        prompts, skipped = _prompts(probe, request.questions)
+        tokens = dict(zip(prompts.indices, prompts.prompts, strict=True))
+        fit = [(n, tuple(i for i in of if i in tokens)) for n, of in enumerate(request.batches)]
+        kept = [(n, items) for n, items in fit if items]
+        yield StatesStarted(sum(len(items) for _, items in kept), skipped)
+        asked = [[tokens[i] for i in items] for _, items in kept]
+        read = read_states(probe, asked, request.layers, mean=request.mean)
+        for (n, items), states in zip(kept, read, strict=True):
+            if not np.isfinite(states).all():
+                raise RunError(f"{request.model.name}: states are not numbers: try another quant")
+            next_, last = cosine_to_next(states), cosine_to_last(states)
+            yield StatesBatch(n, items, gram(states), next_, last)
 
 
 def _score(request: ScoreRequest) -> Iterator[Event]:
