@@ -1,4 +1,4 @@
-"""`llprobe ls`, `show`, `export`, `locate`: what is stored, and how to read it.
+"""`llprobe ls`, `show`, `locate`: what is stored, and how to read it.
 
 This module knows the commands' options and tables. What is in a run is `report`'s to say.
 """
@@ -8,19 +8,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from llprobe import report
 from llprobe.analysis import METRICS
 from llprobe.cli.options import By, Db, Format, FormatOption, Metric, Output, database, option
-from llprobe.cli.output import Column, drawn, emit, emit_lines, err, percent, write
+from llprobe.cli.output import Column, drawn, emit, err, percent, write
+from llprobe.cli.statsview import print_stats
 from llprobe.errors import UnknownName, UsageError
 from llprobe.report import Summary, WrittenSummary, sparkline
 from llprobe.store import CellRecord, Store
 
-__all__ = ["check_metric", "export", "locate", "ls", "print_run", "show"]
+__all__ = ["check_metric", "locate", "ls", "print_run", "show"]
 
 Run = Annotated[str, typer.Argument(help="A run's id, its beginning, or `last`.")]
 
@@ -64,38 +65,25 @@ def show(
     by: By = None,
     metric: Metric = "mc1",
     wide: Annotated[bool, option("--wide", help="Print every layer.")] = False,
+    stats: Annotated[
+        bool,
+        option("--stats", help="Intervals, the better baseline, where ability begins and is best."),
+    ] = False,
     db: Db = None,
     form: FormatOption = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Print a run's table: accuracy (MC1) at the layers that matter, with baselines."""
     check_metric(metric, pmi=True)
+    if stats and (wide or by):
+        raise UsageError(f"--stats is a row per cell: leave out {'--wide' if wide else '--by'}")
     with Store(database(db), create=False) as store:
         found = store.find_run(run)
+        if stats:
+            print_stats(store, found, metric, form, output)
+            return
         print_run(store, found, form, output, by=by, wide=wide, metric=metric)
         _remarks(store.cells(found))
-
-
-def export(
-    run: Run,
-    items: Annotated[bool, option("--items", help="One row per item, with all log-probs.")] = False,
-    db: Db = None,
-    form: FormatOption = Format.JSONL,
-    output: Output = None,
-) -> None:
-    """Write a run's curves, or with --items every item, for other programs."""
-    with Store(database(db), create=False) as store:
-        found = store.find_run(run)
-        if items and form is Format.JSONL:
-            emit_lines(report.all_items(store, found), output)
-            return
-        rows = list(report.all_items(store, found)) if items else _curve_rows(store, found)
-        emit(rows, [Column(key, key) for key in (rows[0] if rows else {})], form, output)
-
-
-def _curve_rows(store: Store, run: str) -> list[dict[str, Any]]:
-    rows = [summary.row() for summary in report.summaries(store, run, by="group")]
-    return rows + [answers.row() for answers in report.written(store, run, by="group")]
 
 
 def locate(db: Db = None) -> None:

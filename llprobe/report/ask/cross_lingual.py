@@ -1,0 +1,96 @@
+"""Language against language: which is the true answer recognised in, and from which layer.
+
+xMPS gives one question's answers in several languages, so languages are paired by question. This
+module knows such pairs. It does not know how the answer is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+
+from llprobe.analysis.depth import onset
+from llprobe.analysis.measures import metric
+from llprobe.analysis.paired import compare
+from llprobe.analysis.significance import holm
+from llprobe.report.ask.verdict import (
+    CANNOT,
+    MATTERS,
+    NO,
+    YES,
+    Verdict,
+    asking,
+    cannot,
+    described,
+    features,
+    points,
+    sort_rows,
+)
+from llprobe.report.pairing import LANGUAGE, Side, split
+
+__all__ = ["QUESTION", "TASKS", "ask"]
+
+Row = dict[str, Any]
+
+QUESTION: Final = "Are languages unlike each other, and from which layer?"
+TASKS: Final = ("xmps_rea", "xmps_cal")
+
+
+def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
+    """Compare every two languages at the last scored layer, p adjusted over all (Holm 1979).
+
+    Languages part at the first layer from which the one that is better in the end stays better
+    up to the last layer. Raises UsageError where no run has the task.
+    """
+    asked = asking(sides, TASKS, "cross-lingual")
+    rows = [
+        _row(side, a, b, seed) for side in asked for a, b in combinations(split(side, LANGUAGE), 2)
+    ]
+    for row, p in zip(rows, holm(np.array([row["p"] for row in rows])).tolist(), strict=True):
+        row["p_adjusted"] = p
+    return _verdict(rows)
+
+
+def _row(side: Side, a: Side, b: Side, seed: int) -> Row:
+    places = {key: at for at, key in enumerate(b.keys)}
+    both = [(at, places[key]) for at, key in enumerate(a.keys) if key in places]
+    one, other = (s.take([pair[i] for pair in both]) for i, s in enumerate((a, b)))
+    x, y = metric(one.table, "mc1"), metric(other.table, "mc1")
+    clusters, layers = one.table.clusters, one.table.layers
+    found = compare(x[:, -1], y[:, -1], clusters, seed=seed)
+    up, down = (y, x) if found.difference > 0 else (x, y)
+    parts = onset(up, down, layers, side.n_layers, clusters, seed)
+    return features(side) | {
+        "pair": f"{a.label}-{b.label}",
+        "layer": layers[-1],
+        "items": found.n_items,
+        "accuracy_a": found.a,
+        "accuracy_b": found.b,
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "discordant": (found.wins + found.losses) / found.n_items,
+        "detectable": found.detectable,
+        "parts_at": parts.layer,
+        "parts_low": parts.low,
+        "parts_high": parts.high,
+    }
+
+
+def _verdict(rows: Sequence[Row]) -> Verdict:
+    found = sort_rows(rows)
+    apart = [*found.better, *found.worse]
+    if apart:
+        at = [row["parts_at"] for row in apart if row["parts_at"] is not None]
+        where = f" They part from layer {min(at)} on at the earliest." if at else ""
+        words = f"Languages differ: {described(apart, rows)} (the second less the first).{where}"
+        return Verdict(QUESTION, YES, words, tuple(rows))
+    if found.answer == CANNOT:
+        words = cannot(found.unclear, "whether languages differ")
+        return Verdict(QUESTION, CANNOT, words, tuple(rows))
+    words = f"No: every two languages differ by less than {points(MATTERS)} points."
+    return Verdict(QUESTION, NO, words, tuple(rows))

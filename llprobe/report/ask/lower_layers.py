@@ -1,0 +1,113 @@
+"""The lower layers against chance.
+
+arXiv 2312.04333 says that lower layers lack arithmetic and factual knowledge. This module knows
+the lowest third of each model's layers. It does not know how the answer is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from llprobe.analysis.baselines import better_baseline
+from llprobe.analysis.finding import FEWEST
+from llprobe.analysis.measures import metric
+from llprobe.analysis.resample import bootstrap_means, expanded, interval
+from llprobe.analysis.significance import above_baseline, holm
+from llprobe.errors import UsageError
+from llprobe.report.ask.verdict import (
+    CANNOT,
+    MATTERS,
+    NO,
+    YES,
+    Verdict,
+    cannot,
+    features,
+    listed,
+    named,
+    points,
+)
+from llprobe.report.compare import LEVEL
+from llprobe.report.pairing import Side
+
+__all__ = ["LOWER", "QUESTION", "ask"]
+
+Row = dict[str, Any]
+FloatArray = npt.NDArray[np.float64]
+
+QUESTION: Final = "Do the lower layers hold no more than chance?"
+LOWER: Final = 1 / 3
+"""Relative depth down to which layers are called lower."""
+
+
+def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
+    """Test every lower layer against the better baseline, p adjusted over all of them (Holm 1979).
+
+    A task holds no more than chance where no layer lies above it and the mean of the lower layers
+    is less than `MATTERS` above it at the upper end of its 95% interval. Raises UsageError where
+    no lower layer was scored.
+    """
+    found = [(side, _lower(side)) for side in sides]
+    known = [(side, columns) for side, columns in found if columns]
+    if not known:
+        raise UsageError("lower-layers needs scores of the lowest third of the layers")
+    rows, tests = zip(*(_row(side, columns, seed) for side, columns in known), strict=True)
+    adjusted = holm(np.concatenate(tests))
+    ends = np.cumsum([len(p) for p in tests])
+    for row, p in zip(rows, np.split(adjusted, ends[:-1]), strict=True):
+        row["p_adjusted"] = float(p.min())
+        row["layers_above"] = int((p < LEVEL).sum())
+    return _verdict(rows)
+
+
+def _lower(side: Side) -> list[int]:
+    """Return the columns of the lower layers; the embedding is none."""
+    layers = side.table.layers
+    return [c for c, layer in enumerate(layers) if 0 < layer <= LOWER * side.n_layers]
+
+
+def _row(side: Side, columns: Sequence[int], seed: int) -> tuple[Row, FloatArray]:
+    table = side.table
+    values = metric(table, "mc1")[:, columns]
+    baseline = better_baseline(table, "mc1").values[:, columns]
+    above = (values - baseline).mean(axis=1)
+    drawn = bootstrap_means(above[:, None], table.clusters, seed=seed)
+    low, high = interval(expanded(drawn, above.mean(keepdims=True), table.n_clusters))
+    p = above_baseline(values, baseline, table.clusters, seed=seed)
+    row = features(side) | {
+        "items": table.n_items,
+        "layers": f"{table.layers[columns[0]]}-{table.layers[columns[-1]]}",
+        "accuracy": float(values.mean()),
+        "baseline": float(baseline.mean()),
+        "difference": float(above.mean()),
+        "low": float(low[0]),
+        "high": float(high[0]),
+        "clusters": table.n_clusters,
+        "discordant": float(((values - baseline) ** 2).mean()),
+    }
+    return row, p
+
+
+def _is_small(row: Row) -> bool:
+    return bool(row["high"] < MATTERS and row["clusters"] >= FEWEST)
+
+
+def _verdict(rows: Sequence[Row]) -> Verdict:
+    above = [row for row in rows if row["p_adjusted"] < LEVEL]
+    chance = [row for row in rows if row not in above and _is_small(row)]
+    unclear = [row for row in rows if row not in above and row not in chance]
+    answer = NO if above else CANNOT if unclear else YES
+    parts = []
+    if above:
+        told = [f"{named(row, rows)} ({row['layers_above']} of layers {row['layers']})"
+                for row in above]  # fmt: skip
+        parts.append(f"Above the better baseline: {listed(told)}.")
+    if chance:
+        told = [named(row, rows) for row in chance]
+        parts.append(f"Less than {points(MATTERS)} points above it: {listed(told)}.")
+    if unclear:
+        parts.append(cannot(unclear, f"for {listed([named(row, rows) for row in unclear])}"))
+    return Verdict(QUESTION, answer, " ".join(parts), tuple(rows))

@@ -1,0 +1,150 @@
+"""Two sides' items -> the difference of their means at chosen layers.
+
+This module knows how a pair of curves is measured. It does not know which pairs there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from llprobe.analysis.finding import FEWEST
+from llprobe.analysis.measures import metric
+from llprobe.analysis.paired import Comparison, compare
+from llprobe.analysis.resample import bootstrap_means, expanded, interval
+from llprobe.report.compare.difference import Difference
+from llprobe.report.compare.unpaired import Unpaired, unpaired
+from llprobe.report.compare.where import BEST, Where, matched
+from llprobe.report.pairing import FEATURES, Side, feature
+
+__all__ = ["at_layers", "common", "differences"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_NAMED: Final = tuple(name for name in FEATURES if name != "quant")
+
+
+def at_layers(a: Side, b: Side, where: Where | None) -> list[tuple[int, int]]:
+    """Return the layers of `a` and `b` to be compared; all, by relative depth, for None.
+
+    Not for `BEST`. Raises UsageError where a layer was not scored.
+    """
+    if where is None:
+        return list(matched(a.table.layers, b.table.layers, (a.n_layers, b.n_layers)))
+    return [tuple(where.layer(s.table.layers, s.n_layers) for s in (a, b))]  # type: ignore[list-item]
+
+
+def differences(
+    a: Side,
+    b: Side,
+    name: str,
+    where: Where | None,
+    *,
+    paired: bool,
+    group: str = "",
+    seed: int = 0,
+) -> Iterator[Difference]:
+    """Yield the difference of a metric at the layers of `where`, at every layer for None.
+
+    Where `paired`, item i of `a` is item i of `b`. At `BEST` each side's best layer is chosen anew
+    in every resample, so that the interval, then of the bootstrap, allows for the choice (Efron &
+    Tibshirani 1993); p is the larger one of the bootstrap and of the chosen layers' own test.
+    """
+    of_a, of_b = metric(a.table, name), metric(b.table, name)
+    if where == BEST:
+        yield _at_best(a, b, name, (of_a, of_b), paired=paired, group=group, seed=seed)
+        return
+    for layers in at_layers(a, b, where):
+        x = of_a[:, a.table.layers.index(layers[0])]
+        y = of_b[:, b.table.layers.index(layers[1])]
+        found = _compared(a, b, (x, y), paired=paired, seed=seed)
+        yield _difference(a, b, name, layers, found, group)
+
+
+def _compared(
+    a: Side, b: Side, values: tuple[FloatArray, FloatArray], *, paired: bool, seed: int
+) -> Comparison | Unpaired:
+    if paired:
+        return compare(*values, a.table.clusters, seed=seed)
+    return unpaired(*values, (a.table.clusters, b.table.clusters), seed=seed)
+
+
+def _difference(
+    a: Side, b: Side, name: str, layers: tuple[int, int], found: Comparison | Unpaired, group: str
+) -> Difference:
+    paired = isinstance(found, Comparison)
+    known = min(a.table.n_clusters, b.table.n_clusters) >= FEWEST
+    return Difference(
+        task=a.cell.task,
+        group=group,
+        a=a.label,
+        b=b.label,
+        shared=common(a, b),
+        metric=name,
+        layer_a=layers[0],
+        layer_b=layers[1],
+        depth=layers[0] / a.n_layers,
+        items_a=a.table.n_items,
+        items_b=b.table.n_items,
+        paired=paired,
+        mean_a=found.a,
+        mean_b=found.b,
+        difference=found.difference,
+        low=found.low if known else None,
+        high=found.high if known else None,
+        p=found.p,
+        clusters=a.table.n_clusters if paired else None,
+        wins=found.wins if isinstance(found, Comparison) else None,
+        losses=found.losses if isinstance(found, Comparison) else None,
+        detectable=found.detectable,
+    )
+
+
+def common(a: Side, b: Side) -> dict[str, str]:
+    """Return what two cells have in common by feature, an empty text where they differ."""
+    both = {name: (feature(a.cell, name), feature(b.cell, name)) for name in _NAMED}
+    return {name: one if one == other else "" for name, (one, other) in both.items()}
+
+
+def _at_best(
+    a: Side,
+    b: Side,
+    name: str,
+    values: tuple[FloatArray, FloatArray],
+    *,
+    paired: bool,
+    group: str,
+    seed: int,
+) -> Difference:
+    of_a, of_b = values
+    means = of_a.mean(axis=0), of_b.mean(axis=0)
+    best = [int(mean.argmax()) for mean in means]
+    layers = a.table.layers[best[0]], b.table.layers[best[1]]
+    x, y = of_a[:, best[0]], of_b[:, best[1]]
+    drawn = _best_drawn(a, b, values, paired=paired, seed=seed)
+    fewer = min(a.table.n_clusters, b.table.n_clusters)
+    low, high = interval(expanded(drawn[:, None], drawn.mean(keepdims=True), fewer))
+    found = _compared(a, b, (x, y), paired=paired, seed=seed)
+    plain = _difference(a, b, name, layers, found, group)
+    sides = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    p = min(1.0, 2 * (float(sides) + 1) / (len(drawn) + 1))
+    # few items resample to themselves; the exact test knows how few they are
+    plain = replace(plain, p=max(p, found.p))
+    return plain if plain.low is None else replace(plain, low=float(low[0]), high=float(high[0]))
+
+
+def _best_drawn(
+    a: Side, b: Side, values: tuple[FloatArray, FloatArray], *, paired: bool, seed: int
+) -> FloatArray:
+    """Return the difference of the best layers' means in every resample."""
+    # the same clusters and seed draw the same items on either side
+    seeds = (seed, seed) if paired else (seed, seed + 1)
+    means = [
+        bootstrap_means(of, side.table.clusters, seed=own).max(axis=1)
+        for of, side, own in zip(values, (a, b), seeds, strict=True)
+    ]
+    return np.asarray(means[1] - means[0])
