@@ -19,7 +19,7 @@ ifdef LLAMA_WHEELS
   LLAMA_PIP := --prefer-binary --only-binary llama-cpp-python --extra-index-url $(LLAMA_WHEELS)
 endif
 
-.PHONY: help demo test check format lint types imports parity bench bench-sweeps torture night fuzz clean
+.PHONY: help demo test check format lint types imports parity bench bench-sweeps bench-analysis statistics example torture night fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +29,9 @@ help:
 	@echo "make parity   compare with an independent implementation's numbers (../shared/golden)"
 	@echo "make bench    measure speed and memory, and append to docs/performance.md"
 	@echo "make bench-sweeps  the store with 5 million scores, the parent with 100,000 items"
+	@echo "make bench-analysis  statistics of 5 million scores"
+	@echo "make statistics  simulate what docs/statistics.md promises (5 minutes)"
+	@echo "make example  sweep the default model and two quants, write docs/example"
 	@echo "make torture  kill, fill, lock and interrupt two sweeps 100 times; nothing may be lost"
 	@echo "make night    a sweep of two models, four quants, all tasks; killed once, continued"
 	@echo "make fuzz     give 5,000 damaged model files to llprobe"
@@ -97,6 +100,12 @@ bench: $(VENV)/.bench
 bench-sweeps: $(VENV)/.dev
 	@$(BIN)/llprobe models pull smollm2-135m
 	@$(BIN)/python tests/bench/sweeps.py --append docs/performance.md
+
+bench-analysis: $(VENV)/.dev
+	@$(BIN)/python tests/bench/analysis.py --append docs/performance.md
+
+statistics: $(VENV)/.dev
+	@$(BIN)/python tests/simulate_statistics.py --write docs/statistics.md
 
 torture: $(VENV)/.dev
 	@$(BIN)/python tests/torture.py

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import llama_cpp  # noqa: F401 - before numpy, see docs/performance.md on CUDA
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,7 @@
-"""The program `llprobe`: puts the commands together, and turns errors into one line and a code.
+"""The program `llprobe`: turns errors into one line and a code.
 
 Exit codes: 0 done, 1 a run failed, 2 the command as given cannot be carried out, 130 interrupted.
-This module knows which commands there are. It does not know what they do.
+This module knows how a command ends. It does not know which there are (lazy.py) or what they do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from llprobe.cli import doctor, lens, models, run, runs, sweep, tasks
+from llprobe.cli.lazy import LazyGroup
 from llprobe.cli.output import complain, err
 from llprobe.errors import LlprobeError
 
@@ -22,22 +22,13 @@ INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="llprobe",
+    cls=LazyGroup,
     help="Probe GGUF LLaMA models layer by layer, on a laptop, offline.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("ls")(runs.ls)
-app.command("show")(runs.show)
-app.command("export")(runs.export)
-app.command("locate")(runs.locate)
-app.command("lens")(lens.lens)
-app.command("doctor")(doctor.doctor)
-app.add_typer(models.app, name="models")
-app.add_typer(tasks.app, name="tasks")
-app.add_typer(sweep.app, name="sweep")
 
 
 _Misuse = cast("type[Exception]", typer.BadParameter.__base__)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import llama_cpp  # noqa: F401 - before numpy, see docs/performance.md on CUDA
 from floor import Rates, floor_seconds, measure, normalisation
 from workloads import Timing, Workload, end_to_end, score, workloads
 

@@ -104,14 +104,23 @@ def within(work: Sequence[object], call: object) -> float:
     return statistics.median(took)
 
 
-def answers(folder: Path, n_scores: int) -> Iterator[str]:
-    """Time what is asked of a large database."""
+def cells_of(n_scores: int) -> int:
+    """Give the number of cells that hold so many item-layer scores."""
+    return max(1, n_scores // (N_LAYERS * PER_CELL))
+
+
+def generated(folder: Path, n_scores: int) -> Path:
+    """Write a database of so many item-layer scores of drawn numbers."""
     model = write_tiny(folder / "wide.gguf", n_layers=N_LAYERS)
     data = questions(folder / "cell.jsonl", PER_CELL)
-    n_cells = max(1, n_scores // (N_LAYERS * PER_CELL))
-    plan = plan_of(model, data, n_cells)
     db = folder / "big.db"
-    fill(db, plan)
+    fill(db, plan_of(model, data, cells_of(n_scores)))
+    return db
+
+
+def answers(folder: Path, n_scores: int) -> Iterator[str]:
+    """Time what is asked of a large database."""
+    db, n_cells = generated(folder, n_scores), cells_of(n_scores)
     os.environ["LLPROBE_DB"] = str(db)
     size = db.stat().st_size / 2**20
     total = n_cells * PER_CELL * N_LAYERS
