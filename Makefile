@@ -105,7 +105,7 @@ bench-analysis: $(VENV)/.dev
 	@$(BIN)/python tests/bench/analysis.py --append docs/performance.md
 
 statistics: $(VENV)/.dev
-	@$(BIN)/python tests/simulate_statistics.py --write docs/statistics.md
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/simulate_statistics.py --write docs/statistics.md
 
 torture: $(VENV)/.dev
 	@$(BIN)/python tests/torture.py

@@ -137,7 +137,9 @@ def test_a_layer_that_is_better_is_found() -> None:
     assert {each.best for each in found} == {3}
     assert max(each.p for each in found) <= 0.05
     assert np.mean([each.difference for each in found]) == pytest.approx(0.3, abs=0.02)
-    assert {each.in_play for each in found} == {(3, 5)}
+    # what is as good as the last layer may have been the lucky one; what lies below it may not
+    assert all({3, 5} <= {*each.in_play} for each in found)
+    assert sum(0 in each.in_play for each in found) == 0
 
 
 def test_the_last_layer_may_be_the_best() -> None:

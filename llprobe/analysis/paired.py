@@ -128,10 +128,10 @@ def best_against_last(
     in the sample is on average what the choice adds (Efron & Tibshirani 1993, chapter 17); it is
     subtracted from the lead. The interval's lower end and the p value take the worst case, that
     all layers which may be the best one are equally good: in every resample the luckiest of them is
-    chosen (White 2000). Layers that lie below the best one by more than sqrt(2 log log n) standard
+    chosen (White 2000). Layers that lie below the last one by more than sqrt(2 log log n) standard
     errors are not among them (Hansen 2005). The upper end is that of the chosen layer by itself.
     All spreads are those of `expanded`. Where all layers are equally good some three tenths of the
-    optimism stay in `difference`; the interval and p hold their level there.
+    optimism stay in `difference`; how often p errs there stands in docs/statistics.md.
     """
     found = np.asarray(values, np.float64)
     means = found.mean(axis=0)
@@ -161,9 +161,11 @@ def _optimism(means: FloatArray, luck: FloatArray) -> float:
 
 
 def _in_play(means: FloatArray, luck: FloatArray, best: int, n: int) -> IntArray:
-    """Columns of layers that are not clearly worse than the best one; the last is among them."""
-    errors = (luck - luck[:, [best]]).std(axis=0)
+    """Columns of layers that are not clearly worse than the last one, to which `luck` is relative.
+
+    The last and the best one are among them.
+    """
     threshold = np.sqrt(2 * np.log(np.log(max(n, 3))))
-    close = means[best] - means <= threshold * errors
-    close[-1] = True
+    close = means - means[-1] >= -threshold * luck.std(axis=0)
+    close[[-1, best]] = True
     return np.flatnonzero(close)
