@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llprobe.analysis import Curve
-    from llprobe.api import OpenModel, Scores, StoredCell, StoredRun, open_model, read_run
+    from llprobe.api import (
+        OpenModel,
+        Scores,
+        StoredCell,
+        StoredRun,
+        curves_frame,
+        items_frame,
+        open_model,
+        read_run,
+    )
     from llprobe.errors import (
         DataError,
         FetchError,
@@ -57,6 +66,8 @@ __all__ = [
     "TaskRequest",
     "UnknownName",
     "UsageError",
+    "curves_frame",
+    "items_frame",
     "load_questions",
     "open_model",
     "read_run",

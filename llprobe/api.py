@@ -18,6 +18,7 @@ import numpy.typing as npt
 from llprobe.analysis import Curve, item_curves, mc1
 from llprobe.errors import UsageError
 from llprobe.model import resolve
+from llprobe.report import frames
 from llprobe.settings import EngineSettings, parse_layers
 from llprobe.store import CellRecord, CellScores, Store, default_path
 from llprobe.task import Item, Skipped
@@ -27,7 +28,16 @@ if TYPE_CHECKING:
 
     from llprobe.engine.probe import Probe
 
-__all__ = ["OpenModel", "Scores", "StoredCell", "StoredRun", "open_model", "read_run"]
+__all__ = [
+    "OpenModel",
+    "Scores",
+    "StoredCell",
+    "StoredRun",
+    "curves_frame",
+    "items_frame",
+    "open_model",
+    "read_run",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -202,3 +212,21 @@ def read_run(run: str = "last", db: Path | None = None) -> StoredRun:
         found = store.find_run(run)
         cells = tuple(StoredCell(cell, tuple(scores)) for cell, scores in store.probed(found))
     return StoredRun(found, cells)
+
+
+def curves_frame(run: str = "last", db: Path | None = None) -> pd.DataFrame:
+    """One row per cell, metric and layer of a stored run, named as for `read_run`.
+
+    Its columns are `llprobe.report.frames.CURVE_COLUMNS`.
+    """
+    with Store(db or default_path(), create=False) as store:
+        return frames.curves_frame(store, run)
+
+
+def items_frame(run: str = "last", db: Path | None = None) -> pd.DataFrame:
+    """One row per cell, item and layer of a stored run, named as for `read_run`.
+
+    Its columns are `llprobe.report.frames.ITEM_COLUMNS`; single options are in `StoredRun.frame`.
+    """
+    with Store(db or default_path(), create=False) as store:
+        return frames.items_frame(store, run)
