@@ -7,6 +7,7 @@ by item. It does not know what they measure.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import sqrt
 from statistics import NormalDist
 from typing import Final
@@ -35,7 +36,7 @@ FLIPS: Final = 9999
 """Random sign flips of a test, where not all are tried."""
 _ALL_FLIPS: Final = 13
 """Up to so many units, every way of flipping their signs is tried."""
-_MOST_UNITS: Final = 1024
+_MOST_UNITS: Final = 512
 """Most units whose signs are flipped; more clusters are put together at random to so many."""
 _FEWEST: Final = 6
 """Fewer discordant items than this cannot reach 5% in the exact test."""
@@ -69,7 +70,7 @@ def sign_flip(
 
     Randomisation test (Fisher 1935): the signs of whole clusters are flipped, each cluster's sum
     being as likely to come out either way. All flips are tried up to 13 clusters, 9999 random ones
-    beyond; above 1024 clusters, random groups of these are flipped together.
+    beyond; above 512 clusters, random groups of these are flipped together.
     """
     sums, _ = cluster_sums(differences, clusters, seed, _MOST_UNITS)
     observed = sums.sum(axis=0)
@@ -92,11 +93,19 @@ def _signs(n_units: int, seed: int) -> Iterator[FloatArray]:
         bits = np.arange(1 << n_units)[:, None] >> np.arange(n_units) & 1
         yield bits.astype(np.float64) * 2 - 1
         return
-    rng = np.random.default_rng([seed, n_units])
+    drawn = _drawn_signs(n_units, seed)
     at_once = max(1, _CHUNK // n_units)
     for begun in range(0, FLIPS, at_once):
-        rows = min(at_once, FLIPS - begun)
-        yield rng.integers(0, 2, (rows, n_units), np.int8).astype(np.float64) * 2 - 1
+        yield drawn[begun : begun + at_once].astype(np.float64)
+
+
+@lru_cache(maxsize=4)  # the analyses of a run, and of each of its cells, flip alike
+def _drawn_signs(n_units: int, seed: int) -> npt.NDArray[np.int8]:
+    """Return random signs (FLIPS, n_units), not to be changed."""
+    rng = np.random.default_rng([seed, n_units])
+    signs = rng.integers(0, 2, (FLIPS, n_units), np.int8) * np.int8(2) - np.int8(1)
+    signs.flags.writeable = False
+    return signs
 
 
 def above_baseline(
