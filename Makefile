@@ -107,6 +107,10 @@ bench-analysis: $(VENV)/.dev
 statistics: $(VENV)/.dev
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/simulate_statistics.py --write docs/statistics.md
 
+example: $(VENV)/.dev
+	@$(BIN)/llprobe models pull smollm2-135m
+	@$(BIN)/python tests/example.py
+
 torture: $(VENV)/.dev
 	@$(BIN)/python tests/torture.py
 

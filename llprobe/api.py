@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# before numpy: a CUDA build may bring C++ symbols of its own, and crash where numpy's came first
+import llama_cpp  # noqa: F401
 import numpy as np
 import numpy.typing as npt
 

@@ -16,6 +16,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+# before numpy: a CUDA build may bring C++ symbols of its own, and crash where numpy's came first
+import llama_cpp  # noqa: F401
 import numpy as np
 
 from llprobe.ablation import parse_ablation

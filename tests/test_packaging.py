@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,6 +49,23 @@ def test_exports_are_exact() -> None:
     assert sorted(llprobe.__all__) == llprobe.__all__
 
 
+_FIRST = """
+import builtins, sys
+real, seen = builtins.__import__, []
+def note(name, *rest, **more):
+    seen.append(name.partition(".")[0])
+    return real(name, *rest, **more)
+builtins.__import__ = note
+import {module}
+assert seen.index("llama_cpp") < seen.index("numpy"), seen
+"""
+
+
+@pytest.mark.parametrize("module", ["llprobe.worker", "llprobe.api"])
+def test_llama_cpp_is_imported_before_numpy(module: str) -> None:
+    subprocess.run([sys.executable, "-c", _FIRST.format(module=module)], check=True)
+
+
 def test_every_error_can_be_caught_from_the_top() -> None:
     assert set(errors.__all__) <= set(llprobe.__all__)
     assert all(name in (errors.__doc__ or "") for name in errors.__all__)
@@ -63,7 +82,10 @@ def test_the_core_names_no_mapped_package_in_an_import(path: Path) -> None:
 )  # fmt: skip
 def test_native_code_and_sql_have_one_door_each(path: Path) -> None:
     where, names = path.relative_to(ROOT).as_posix(), _imports(path)
-    if not where.startswith("llprobe/engine/"):
+    # these two are who reaches the engine, and import llama_cpp before numpy
+    if where in {"llprobe/api.py", "llprobe/worker.py"}:
+        assert "llama_cpp" in names
+    elif not where.startswith("llprobe/engine/"):
         assert not [n for n in names if n.split(".")[0] in ("llama_cpp", "ctypes")]
     if not where.startswith("llprobe/store/"):
         assert "sqlite3" not in names

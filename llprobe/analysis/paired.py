@@ -24,6 +24,8 @@ IntArray = npt.NDArray[np.int64]
 
 _ROUNDING: Final = 1e-12
 """Differences of means below this are none."""
+_FEWEST: Final = 6
+"""Clusters below which no test reaches 5%, two-sided."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,17 @@ def _detectable(more: FloatArray, clusters: IntArray) -> float:
 
     Clusters count as fewer items, by how much more their sums vary than those of single items do
     (design effect: Kish 1965). One item is added that half differs, so that a sample without any
-    difference does not promise to show the smallest ones.
+    difference does not promise to show the smallest ones; there each cluster counts as one item. Of
+    fewer than 6 clusters no way of flipping signs is as rare as 5%: they show no difference at all.
     """
     n, centred = len(more), more - more.mean()
     _, unit = np.unique(clusters, return_inverse=True)
+    n_clusters = int(unit.max()) + 1
+    if n_clusters < _FEWEST:
+        return 1.0
     alone = float((centred**2).sum())
     together = float((np.bincount(unit, centred) ** 2).sum())
-    effect = max(together / alone, 1.0) if alone > 0 else 1.0
+    effect = max(together / alone, 1.0) if alone > 0 else n / n_clusters
     return detectable(n / effect, (float((more**2).sum()) + 0.5) / (n + 1))
 
 

@@ -214,8 +214,11 @@ def _legend(rows: Sequence[Row]) -> str:
     kinds = {row["paired"] for row in tested}
     paired = "paired by item" if kinds == {True} else "not paired"
     paired = "paired by item where the items are the same" if len(kinds) > 1 else paired
+    repeats = sum(row["repeats"] for row in tested)
+    over = len(tested) - repeats
     lines = [
-        f"{stars}; {paired}; p adjusted over {len(tested)} comparisons ({how}).",
+        f"{stars}; {paired}; p adjusted over {over} comparison{'s' * (over != 1)} ({how}).",
+        "95% interval: of each row by itself, not adjusted.",
         "can see: the smallest difference, in points, that these items show four times in five.",
     ]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ This module knows how a grid is drawn. What is in it comes from the worker.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -29,13 +29,13 @@ from llprobe.cli.output import Column, draw, emit, err, write
 from llprobe.errors import UsageError
 from llprobe.events import LensGrid, LensRequest
 from llprobe.model import resolve
+from llprobe.report.lens import lens_rows, visible
 from llprobe.runner import ask
 from llprobe.settings import LENSES, EngineSettings, parse_layers
 
 __all__ = ["lens"]
 
 _CELL = 11
-_PICTURES = {chr(code): chr(0x2400 + code) for code in range(32)}
 
 
 def lens(
@@ -66,22 +66,8 @@ def lens(
     if form is Format.TABLE:
         write(_draw(grid, top), output)
         return
-    emit(_rows(grid), [Column(k, k) for k in ("layer", "position", "token", "top")], form, output)
-
-
-def _rows(grid: LensGrid) -> list[dict[str, Any]]:
-    return [
-        {
-            "layer": layer,
-            "position": position,
-            "token": token,
-            "top": [{"token": text, "p": p} for text, p in grid.top[i][position]],
-            "entropy_bits": float(grid.entropy[i, position]),
-            "rank": {word: int(ranks[i, position]) for word, ranks in grid.ranks.items()},
-        }
-        for i, layer in enumerate(grid.layers)
-        for position, token in enumerate(grid.tokens)
-    ]
+    columns = [Column(k, k) for k in ("layer", "position", "token", "top")]
+    emit(lens_rows(grid), columns, form, output)
 
 
 def _draw(grid: LensGrid, top: int) -> str:
@@ -93,18 +79,11 @@ def _draw(grid: LensGrid, top: int) -> str:
     return "\n".join([*(draw(block) for block in blocks), *(_ranks(grid, w) for w in grid.ranks)])
 
 
-def _visible(text: str) -> str:
-    """A token's text in one line, with its spaces and control characters to be seen."""
-    shown = text.replace("\n", "⏎").replace("\t", "⇥").replace(" ", "·")
-    shown = "".join(c if c.isprintable() else _PICTURES.get(c, "\ufffd") for c in shown)
-    return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"
-
-
 def _block(grid: LensGrid, positions: range, top: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("layer", justify="right", header_style="bold")
     for position in positions:
-        head = Text(_visible(grid.tokens[position]), style="bold")
+        head = Text(visible(grid.tokens[position], _CELL), style="bold")
         table.add_column(head, width=_CELL, no_wrap=True)
     for i in reversed(range(len(grid.layers))):
         cells = (_cell(grid.top[i][p][:top]) for p in positions)
@@ -117,7 +96,7 @@ def _cell(predictions: tuple[tuple[str, float], ...]) -> Text:
     text = Text()
     for n, (token, p) in enumerate(predictions):
         style = next(s for limit, s in _STYLES if p >= limit)
-        text.append(("\n" if n else "") + _visible(token), style)
+        text.append(("\n" if n else "") + visible(token, _CELL), style)
     return text
 
 
@@ -125,7 +104,7 @@ _STYLES = ((0.75, "bold green"), (0.5, "green"), (0.25, "yellow"), (0.1, "defaul
 
 
 def _ranks(grid: LensGrid, word: str) -> str:
-    title = Text(f"rank of {_visible(word)} after the last token", "bold")
+    title = Text(f"rank of {visible(word, _CELL)} after the last token", "bold")
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", justify="right", header_style="bold")
     table.add_column("rank", justify="right", header_style="bold")

@@ -6,13 +6,13 @@ This module knows columns. What is in a row is `report`'s to say.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from llprobe.cli.options import Format
 from llprobe.cli.output import Column, drawn, emit, err, percent, write
 from llprobe.errors import UsageError
+from llprobe.report.spans import spans
 from llprobe.store import Store
 
 __all__ = ["print_stats"]
@@ -64,7 +64,7 @@ def _told(row: Row) -> Row:
         "interval": f"{percent(row['low'])} to {percent(row['high'])}",
         "better": f"{percent(row['baseline'])} {name}",
         "begins": _span(row["onset"], row["onset_low"], row["onset_high"]),
-        "best": f"{row['peak']} ({_ranges(row['tied'])})" if row["tied"] else str(row["peak"]),
+        "best": f"{row['peak']} ({spans(row['tied'])})" if row["tied"] else str(row["peak"]),
     }
 
 
@@ -77,14 +77,6 @@ def _span(layer: int | None, low: int | None, high: int | None) -> str:
 
 def _layer(value: int | None) -> str:
     return "–" if value is None else str(value)
-
-
-def _ranges(layers: Sequence[int]) -> str:
-    """Write ascending layers, those that follow each other as a range."""
-    starts = [layers[0], *(b for a, b in pairwise(layers) if b != a + 1)]
-    ends = [*(a for a, b in pairwise(layers) if b != a + 1), layers[-1]]
-    spans = zip(starts, ends, strict=True)
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llprobe.cli import checkview, itemview
+from llprobe.cli import checkview
 from llprobe.cli.options import (
     Answer,
     Chat,
@@ -28,11 +28,13 @@ from llprobe.cli.options import (
 from llprobe.cli.output import Column, emit, err, percent, write
 from llprobe.cli.progress import Meter
 from llprobe.errors import LlprobeError, TaskError, UsageError
+from llprobe.report import itemview
+from llprobe.report.tasks import no_mistakes, task_rows
 from llprobe.task import TaskRequest, expand, load_definition, load_questions, requests_for
 from llprobe.task.example import example_data, example_yaml
 from llprobe.task.groups import group_file
-from llprobe.task.listing import known_tasks, list_tasks
-from llprobe.task.validate import Validated, validate
+from llprobe.task.listing import known_tasks
+from llprobe.task.validate import validate
 from llprobe.task.writing import MULTIPLE_CHOICE
 
 __all__ = ["app"]
@@ -52,19 +54,6 @@ _SHOWN = 50
 @app.command("ls")
 def ls(form: FormatOption = Format.TABLE, output: Output = None) -> None:
     """List the tasks, groups and tags that `-t` takes."""
-    rows = [
-        {
-            "name": task.name,
-            "kind": task.kind,
-            "about": task.about,
-            "questions": task.n_questions,
-            "worked_examples": task.n_examples,
-            "chance": task.chance,
-            "data": task.data,
-            "tags": list(task.tags),
-        }
-        for task in list_tasks()
-    ]
     columns = [
         Column("name", "name"),
         Column("about", "measures", wraps=True),
@@ -74,7 +63,7 @@ def ls(form: FormatOption = Format.TABLE, output: Output = None) -> None:
         Column("data", "data", wraps=True),
         Column("tags", "tags", ", ".join),
     ]
-    emit(rows, columns, form, output)
+    emit(task_rows(), columns, form, output)
 
 
 def _or_dash(value: Any) -> str:
@@ -139,7 +128,7 @@ def check_file(
         raise TaskError(f"{file}: {len(said)} mistake{'s' * (len(said) != 1)}, listed on stdout")
     for note in found.notes:
         err.print(f"note: {note}", markup=False)
-    err.print(_fine(file, found), markup=False)
+    err.print(no_mistakes(file, found), markup=False)
 
 
 def _parts(said: str) -> dict[str, Any]:
@@ -147,14 +136,6 @@ def _parts(said: str) -> dict[str, Any]:
     if match is None:
         return {"file": None, "line": None, "key": None, "problem": said}
     return match.groupdict() | {"line": int(match["line"])}
-
-
-def _fine(file: Path, found: Validated) -> str:
-    if found.tasks:
-        return f"{file} has no mistakes: a group of {len(found.tasks)}, {', '.join(found.tasks)}"
-    skipped = f", {found.n_skipped} skipped" if found.n_skipped else ""
-    asked = f": {found.n_questions} questions{skipped}" if found.n_questions else ""
-    return f"{file} has no mistakes{asked}"
 
 
 @app.command("show")

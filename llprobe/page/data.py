@@ -127,7 +127,7 @@ class CellView:
     curves: Mapping[str, CurveEvidence]
     """By metric; `mc1` is always there."""
     stars_best: str
-    """How clearly the best layer lies above its baseline; see `words.STARS`."""
+    """How clearly the best layer lies above its baseline; see `report.compare.STARS`."""
     stars_last: str
     """The same of the last scored layer."""
     items: ItemScores | None

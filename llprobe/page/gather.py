@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from llprobe import published, report
+from llprobe.analysis.measures import metric as metric_of
 from llprobe.analysis.options import OptionTable
-from llprobe.analysis.significance import holm
 from llprobe.errors import UsageError
 from llprobe.page.data import (
     CellView,
@@ -27,9 +27,11 @@ from llprobe.page.data import (
 )
 from llprobe.page.items import TextBook, item_scores
 from llprobe.page.names import CellName, cell_names
-from llprobe.page.words import stars
 from llprobe.published.tables import Series
+from llprobe.report.compare.difference import stars
 from llprobe.report.evidence import CurveEvidence, curve_evidence
+from llprobe.report.pairing import Side
+from llprobe.report.sametests import adjusted_once, mark
 from llprobe.report.tables import option_table
 from llprobe.store import CellRecord, Store
 from llprobe.task.prior import PRIOR
@@ -51,7 +53,7 @@ def gather(store: Store, runs: Sequence[str], *, items: bool = True, title: str 
         raise UsageError(f"nothing is scored in {', '.join(run[:8] for run in runs)}")
     book = TextBook(store) if items else None
     names = cell_names([cell for _, cell in scored])
-    views = [
+    found = [
         _view(store, run, cell, name, book) for (run, cell), name in zip(scored, names, strict=True)
     ]
     every = list(_once(cell for run in runs for cell in store.cells(run)))
@@ -62,7 +64,7 @@ def gather(store: Store, runs: Sequence[str], *, items: bool = True, title: str 
         version=version("llprobe"),
         runs=tuple(RunView(store.run(run), store.spec(run)) for run in runs),
         models=tuple({cell.fingerprint: _model(cell) for cell in every}.values()),
-        cells=_with_stars(views),
+        cells=_with_stars([view for view, _ in found], [of for _, of in found]),
         texts=book.sets() if book else {},
         published=laid,
         written=written,
@@ -88,14 +90,17 @@ def _once(cells: Iterable[CellRecord]) -> Iterator[CellRecord]:
 
 def _view(
     store: Store, run: str, cell: CellRecord, name: CellName, book: TextBook | None
-) -> CellView:
+) -> tuple[CellView, str]:
+    """Return what is shown of a cell, and the mark of its test at the last layer."""
     table = option_table(store, cell)
     items = item_scores(cell, table, book.places(cell, table.ids)) if book else None
     curves = {metric: curve_evidence(cell, table, metric) for metric in _metrics(table)}
-    return CellView(
+    view = CellView(
         cell, run, name.variant, name.label, name.full, curves,
         stars_best="", stars_last="", items=items,
     )  # fmt: skip
+    side = Side(cell.model, run, cell, table, table.ids)
+    return view, mark((side,), (metric_of(table)[:, -1],))
 
 
 def _metrics(table: OptionTable) -> tuple[str, ...]:
@@ -104,13 +109,14 @@ def _metrics(table: OptionTable) -> tuple[str, ...]:
     return ("mc1", *more, *_MORE, *(("pmi",) if table.prior is not None else ()))
 
 
-def _with_stars(views: Sequence[CellView]) -> tuple[CellView, ...]:
-    """Put stars on cells: best layers corrected for all layers, last ones for all cells."""
-    if not views:
-        return ()
-    last = holm(np.array([view.curves["mc1"].p_above[-1] for view in views]))
+def _with_stars(views: Sequence[CellView], marks: Sequence[str]) -> tuple[CellView, ...]:
+    """Put stars on cells: best layers corrected for all layers, last ones for all cells.
+
+    Cells of one mark are the same at the last layer, and count once there.
+    """
+    last = adjusted_once([float(view.curves["mc1"].p_above[-1]) for view in views], marks)
     return tuple(
-        replace(view, stars_best=_best_stars(view.curves["mc1"]), stars_last=stars(float(p)))
+        replace(view, stars_best=_best_stars(view.curves["mc1"]), stars_last=stars(p))
         for view, p in zip(views, last, strict=True)
     )
 

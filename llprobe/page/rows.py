@@ -14,6 +14,7 @@ import numpy as np
 from llprobe.analysis.finding import LayerFinding, PeakFinding
 from llprobe.page.data import CellView, Page
 from llprobe.report import sparkline
+from llprobe.report.spans import spans
 
 __all__ = ["Entry", "best_text", "common", "headings", "layer_text", "ranges", "summary_rows"]
 
@@ -136,14 +137,4 @@ def layer_text(finding: LayerFinding) -> str:
 
 def ranges(numbers: Iterable[int]) -> str:
     """Write ascending numbers shortly: `3, 27–30`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(_run(run) for run in runs)
-
-
-def _run(run: Sequence[int]) -> str:
-    return str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}"
+    return spans(numbers, to="–")

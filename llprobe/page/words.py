@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["METRICS", "READING", "STARS", "methods", "stars"]
-
-STARS: Final = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
-"""Bounds of p, the smallest first, and the stars that stand for them."""
+__all__ = ["METRICS", "READING", "methods"]
 
 METRICS: Final = {
     "mc1": "MC1: the designated best option has a higher score than every false one. "
@@ -55,17 +52,11 @@ READING: Final = (
     (
         "Stars say how unlikely so high a share would be at the baseline: * p < 0.05, ** p < 0.01, "
         "*** p < 0.001, one-sided; at the best layer corrected for the number of layers, at the "
-        "last one for the number of rows (Holm 1979)."
+        "last one for the number of rows (Holm 1979), where rows that differ in the lens only and "
+        "are the same there count once."
     ),
 )
 """How to read it, a paragraph each."""
-
-
-def stars(p: float | None) -> str:
-    """Return the stars of a p value; none where it is large or not known."""
-    if p is None:
-        return ""
-    return next((sign for bound, sign in STARS if p < bound), "")
 
 
 def methods(lenses: Iterable[str], metrics: Iterable[str]) -> tuple[str, ...]:

@@ -20,9 +20,10 @@ from llprobe.analysis.options import OptionTable
 from llprobe.analysis.resample import bootstrap_means, expanded, interval
 from llprobe.analysis.significance import above_baseline, holm, is_binary
 from llprobe.errors import UsageError
+from llprobe.report.spans import spans
 from llprobe.store import CellRecord
 
-__all__ = ["CurveEvidence", "curve_evidence"]
+__all__ = ["CurveEvidence", "curve_evidence", "mean_interval"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -124,21 +125,31 @@ def curve_evidence(
 
 def _intervals(table: OptionTable, values: FloatArray, seed: int) -> dict[str, Any]:
     """Means with their intervals, as fields of the evidence."""
-    mean = np.asarray(values.mean(axis=0), np.float64)
-    drawn = bootstrap_means(values, table.clusters, seed=seed)
-    low, high = interval(expanded(drawn, mean, table.n_clusters))
-    # where all items agree every resample does too: Wilson's interval of that many clusters
-    agreed, bounds = (mean == 0) | (mean == 1), wilson(mean * table.n_clusters, table.n_clusters)
-    low, high = np.where(agreed, bounds[0], low), np.where(agreed, bounds[1], high)
+    mean, low, high = mean_interval(values, table.clusters, seed)
     exact = is_binary(values) and table.n_clusters == table.n_items
     both = wilson(values.sum(axis=0), len(values)) if exact else (None, None)
     return {
         "mean": mean,
-        "low": np.clip(low, 0, 1),
-        "high": np.clip(high, 0, 1),
+        "low": low,
+        "high": high,
         "wilson_low": both[0],
         "wilson_high": both[1],
     }
+
+
+def mean_interval(
+    values: FloatArray, clusters: npt.NDArray[np.int64], seed: int = 0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return means of shares (n_items, k) with the ends of their 95% intervals, (k,) each.
+
+    Bootstrap by cluster (n_items,); where all items agree every resample does too, and the interval
+    is Wilson's of as many items as there are clusters.
+    """
+    mean, n = np.asarray(values.mean(axis=0), np.float64), len(np.unique(clusters))
+    low, high = interval(expanded(bootstrap_means(values, clusters, seed=seed), mean, n))
+    agreed, bounds = (mean == 0) | (mean == 1), wilson(mean * n, n)
+    low, high = np.where(agreed, bounds[0], low), np.where(agreed, bounds[1], high)
+    return mean, np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
 def _baselines(table: OptionTable, metric: str) -> dict[str, Any]:
@@ -191,11 +202,5 @@ def _length_remarks(table: OptionTable, values: FloatArray, seed: int) -> Iterat
 
 def _layers(layers: Sequence[int], chosen: npt.NDArray[np.bool_]) -> str:
     """Name layers, those that follow each other as a range: `layers 1-4, 7`."""
-    marked = [i for i, each in enumerate(chosen.tolist()) if each]
-    starts = [i for i in marked if i - 1 not in marked]
-    ends = [i for i in marked if i + 1 not in marked]
-    spans = [
-        f"{layers[a]}" if a == b else f"{layers[a]}-{layers[b]}"
-        for a, b in zip(starts, ends, strict=True)
-    ]
-    return f"layer{'s' * (len(marked) > 1)} {', '.join(spans)}"
+    marked = [layer for layer, own in zip(layers, chosen.tolist(), strict=True) if own]
+    return f"layer{'s' * (len(marked) > 1)} {spans(marked)}"

@@ -37,8 +37,6 @@ def stats_rows(store: Store, run: str, metric: str = "mc1") -> list[Row]:
 def _row(cell: CellRecord, found: CurveEvidence) -> Row:
     finding = {each.name: each for each in found.findings}
     peak = finding["peak"]
-    exact = found.wilson_low is not None and found.wilson_high is not None
-    low, high = (found.wilson_low, found.wilson_high) if exact else (found.low, found.high)
     return {
         "task": cell.task,
         **{name: feature(cell, name) for name in _FEATURES},
@@ -47,8 +45,8 @@ def _row(cell: CellRecord, found: CurveEvidence) -> Row:
         "metric": found.metric,
         "layer": found.layers[-1],
         "last": float(found.mean[-1]),
-        "low": None if low is None else float(low[-1]),
-        "high": None if high is None else float(high[-1]),
+        "low": float(found.low[-1]),
+        "high": float(found.high[-1]),
         "baseline": float(found.baseline[-1]),
         "baseline_name": found.baseline_names[-1],
         "p_above": float(found.p_above[-1]),

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from llprobe.analysis.measures import metric
 from llprobe.analysis.options import OptionTable
-from llprobe.analysis.resample import bootstrap_means, expanded, interval
 from llprobe.errors import UsageError
 from llprobe.plots.gather.sources import Scored, Track
 from llprobe.plots.gather.wish import Wish
+from llprobe.report.evidence import mean_interval
 from llprobe.report.grouping import grouping
 from llprobe.report.tables import option_table
 from llprobe.settings import parse_layers
@@ -35,11 +35,7 @@ class Banded:
 
 def banded(table: OptionTable, name: str) -> Banded:
     """Return the means of a metric with the intervals that `report.evidence` gives them."""
-    values = metric(table, name)
-    mean = np.asarray(values.mean(axis=0), np.float64)
-    drawn = bootstrap_means(values, table.clusters)
-    low, high = interval(expanded(drawn, mean, table.n_clusters))
-    return Banded(mean, np.clip(low, 0, 1), np.clip(high, 0, 1))
+    return Banded(*mean_interval(metric(table, name), table.clusters))
 
 
 def table_of(store: Store | None, track: Scored) -> OptionTable:

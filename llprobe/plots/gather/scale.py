@@ -6,6 +6,7 @@ This module knows which points belong to one series. The numbers are `report`'s.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from llprobe.plots.gather.remarks import only_own, only_printable, remarks
 from llprobe.plots.gather.sources import Printed, Scored, Track, tracks
 from llprobe.plots.gather.wish import Wish
 from llprobe.plots.shapes import MEASURED, Level, Point, Scale, ScalePanel
+from llprobe.report.quants import above_source
 from llprobe.store import Store
 
 __all__ = ["quants", "scale"]
@@ -34,8 +36,16 @@ def scale(store: Store | None, runs: Sequence[str], wish: Wish) -> Scale:
 
 def quants(store: Store | None, runs: Sequence[str], wish: Wish) -> Scale:
     """Return values against measured bits per weight, a series per model."""
-    found = tracks(store, runs, task=wish.task, lens=wish.lens)
-    return _scale(store, list(only_own(found, "quants")), wish, quant=True)
+    found = list(only_own(tracks(store, runs, task=wish.task, lens=wish.lens), "quants"))
+    above = above_source([track.cell for track in found])
+    shown = [track for track in found if track.cell.model not in above]
+    left_out = tuple(
+        f"{model} is left out: it was made from {source}, which has fewer bits per weight, and "
+        "restores nothing."
+        for model, source in above.items()
+    )
+    drawn = _scale(store, shown, wish, quant=True)
+    return replace(drawn, remarks=(*drawn.remarks, *left_out))
 
 
 def _scale(store: Store | None, found: Sequence[Track], wish: Wish, *, quant: bool) -> Scale:

@@ -10,26 +10,26 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, Final
 
-import numpy as np
-
 from llprobe.analysis.depth import onset
 from llprobe.analysis.measures import metric
 from llprobe.analysis.paired import compare
-from llprobe.analysis.significance import holm
 from llprobe.report.ask.verdict import (
     CANNOT,
     MATTERS,
     NO,
     YES,
     Verdict,
+    adjusted,
     asking,
     cannot,
     described,
     features,
+    paired,
     points,
     sort_rows,
 )
 from llprobe.report.pairing import LANGUAGE, Side, split
+from llprobe.report.sametests import mark
 
 __all__ = ["QUESTION", "TASKS", "ask"]
 
@@ -46,15 +46,18 @@ def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
     up to the last layer. Raises UsageError where no run has the task.
     """
     asked = asking(sides, TASKS, "cross-lingual")
-    rows = [
-        _row(side, a, b, seed) for side in asked for a, b in combinations(split(side, LANGUAGE), 2)
-    ]
-    for row, p in zip(rows, holm(np.array([row["p"] for row in rows])).tolist(), strict=True):
-        row["p_adjusted"] = p
-    return _verdict(rows)
+    rows, once = adjusted(
+        [
+            _row(side, a, b, seed)
+            for side in asked
+            for a, b in combinations(split(side, LANGUAGE), 2)
+        ]
+    )
+    answer, words = _verdict(rows)
+    return Verdict(QUESTION, answer, words + once, tuple(rows))
 
 
-def _row(side: Side, a: Side, b: Side, seed: int) -> Row:
+def _row(side: Side, a: Side, b: Side, seed: int) -> tuple[Row, str]:
     places = {key: at for at, key in enumerate(b.keys)}
     both = [(at, places[key]) for at, key in enumerate(a.keys) if key in places]
     one, other = (s.take([pair[i] for pair in both]) for i, s in enumerate((a, b)))
@@ -63,34 +66,22 @@ def _row(side: Side, a: Side, b: Side, seed: int) -> Row:
     found = compare(x[:, -1], y[:, -1], clusters, seed=seed)
     up, down = (y, x) if found.difference > 0 else (x, y)
     parts = onset(up, down, layers, side.n_layers, clusters, seed)
-    return features(side) | {
-        "pair": f"{a.label}-{b.label}",
-        "layer": layers[-1],
-        "items": found.n_items,
-        "accuracy_a": found.a,
-        "accuracy_b": found.b,
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
-        "discordant": (found.wins + found.losses) / found.n_items,
-        "detectable": found.detectable,
-        "parts_at": parts.layer,
-        "parts_low": parts.low,
-        "parts_high": parts.high,
-    }
+    told = {"pair": f"{a.label}-{b.label}", "layer": layers[-1]}
+    means = {"accuracy_a": found.a, "accuracy_b": found.b}
+    ends = {"parts_at": parts.layer, "parts_low": parts.low, "parts_high": parts.high}
+    row = features(side) | told | means | paired(found) | ends
+    return row, mark((one, other), (x[:, -1], y[:, -1]))
 
 
-def _verdict(rows: Sequence[Row]) -> Verdict:
+def _verdict(rows: Sequence[Row]) -> tuple[str, str]:
+    """Return the answer, and the words that go with it."""
     found = sort_rows(rows)
     apart = [*found.better, *found.worse]
     if apart:
         at = [row["parts_at"] for row in apart if row["parts_at"] is not None]
         where = f" They part from layer {min(at)} on at the earliest." if at else ""
         words = f"Languages differ: {described(apart, rows)} (the second less the first).{where}"
-        return Verdict(QUESTION, YES, words, tuple(rows))
+        return YES, words
     if found.answer == CANNOT:
-        words = cannot(found.unclear, "whether languages differ")
-        return Verdict(QUESTION, CANNOT, words, tuple(rows))
-    words = f"No: every two languages differ by less than {points(MATTERS)} points."
-    return Verdict(QUESTION, NO, words, tuple(rows))
+        return CANNOT, cannot(found.unclear, "whether languages differ")
+    return NO, f"No: every two languages differ by less than {points(MATTERS)} points."

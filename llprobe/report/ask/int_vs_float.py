@@ -16,13 +16,14 @@ import numpy.typing as npt
 
 from llprobe.analysis.measures import metric
 from llprobe.analysis.resample import RESAMPLES, interval
-from llprobe.analysis.significance import holm, items_needed
+from llprobe.analysis.significance import items_needed
 from llprobe.errors import UsageError
 from llprobe.report.ask.verdict import (
     CANNOT,
     MATTERS,
     NO,
     Verdict,
+    adjusted,
     asking,
     described,
     features,
@@ -32,6 +33,7 @@ from llprobe.report.ask.verdict import (
 )
 from llprobe.report.compare.unpaired import SEEN
 from llprobe.report.pairing import Side
+from llprobe.report.sametests import mark
 
 __all__ = ["QUESTION", "TASKS", "Matched", "ask", "matched_difference"]
 
@@ -105,8 +107,15 @@ def _detectable(parts: Sequence[tuple[FloatArray, FloatArray]]) -> float:
 
 
 def _bootstrap(a: FloatArray, b: FloatArray, rng: np.random.Generator) -> FloatArray:
-    one, other = (of[rng.integers(0, len(of), (RESAMPLES, len(of)))].mean(axis=1) for of in (a, b))
+    one, other = (_resampled(of, rng) for of in (a, b))
     return np.asarray(one - other)
+
+
+def _resampled(values: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Means of resamples, as far apart as means of so few items are (Rao & Wu 1988)."""
+    n = len(values)
+    means = values[rng.integers(0, n, (RESAMPLES, n))].mean(axis=1)
+    return np.asarray(values.mean() + (means - values.mean()) * sqrt(n / max(n - 1, 1)))
 
 
 def _permuted(a: FloatArray, b: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -119,19 +128,18 @@ def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
 
     p is adjusted over cells (Holm 1979). Raises UsageError where no run has the task.
     """
-    rows = [_row(side, seed) for side in asking(sides, TASKS, "int-vs-float")]
-    for row, p in zip(rows, holm(np.array([row["p"] for row in rows])).tolist(), strict=True):
-        row["p_adjusted"] = p
-    return _verdict(rows)
+    rows, once = adjusted([_row(side, seed) for side in asking(sides, TASKS, "int-vs-float")])
+    answer, words = _verdict(rows)
+    return Verdict(QUESTION, answer, words + once, tuple(rows))
 
 
-def _row(side: Side, seed: int) -> Row:
+def _row(side: Side, seed: int) -> tuple[Row, str]:
     groups = [group.partition("/") for group in side.table.groups]
     whole = np.array([numbers == "int" for numbers, _, _ in groups])
     _, strata = np.unique([rest for _, _, rest in groups], return_inverse=True)
     values = metric(side.table, "mc1")[:, -1]
     found = matched_difference(values, whole, np.asarray(strata, np.int64), seed)
-    return features(side) | {
+    row = features(side) | {
         "layer": side.table.layers[-1],
         "items": found.n_items,
         "strata": found.n_strata,
@@ -143,9 +151,11 @@ def _row(side: Side, seed: int) -> Row:
         "p": found.p,
         "detectable": found.detectable,
     }
+    return row, mark((side,), (values,))
 
 
-def _verdict(rows: Sequence[Row]) -> Verdict:
+def _verdict(rows: Sequence[Row]) -> tuple[str, str]:
+    """Return the answer, and the words that go with it."""
     found = sort_rows(rows)
     parts = []
     if found.better:
@@ -156,7 +166,7 @@ def _verdict(rows: Sequence[Row]) -> Verdict:
         parts.append(f"No: they differ by less than {points(MATTERS)} points.")
     if found.answer == CANNOT:
         parts.append(_more(found.unclear, rows))
-    return Verdict(QUESTION, found.answer, " ".join(parts), tuple(rows))
+    return found.answer, " ".join(parts)
 
 
 def _more(unclear: Sequence[Row], rows: Sequence[Row]) -> str:

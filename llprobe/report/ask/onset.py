@@ -32,22 +32,27 @@ ALIKE: Final = 0.2
 
 
 def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
-    """Find every cell's onset with its interval, and compare relative depths of a task's models.
+    """Find every cell's onset with its interval; compare relative depths of models asked alike.
 
     The onset is the first layer from which accuracy lies above the better baseline up to the last
     layer; its interval is that of the bootstrap by cluster. One model alone has a place, no answer.
     """
     rows = [_row(side, seed) for side in sides]
-    several = [task for task in dict.fromkeys(r["task"] for r in rows) if _models(rows, task) > 1]
+    several = {name: of for name, of in _alike(rows).items() if len({r["model"] for r in of}) > 1}
     if not several:
         return _of_one(rows)
-    judged = {task: _judge([row for row in rows if row["task"] == task]) for task in several}
+    judged = {name: _judge(of) for name, of in several.items()}
     answer = NO if NO in judged.values() else CANNOT if CANNOT in judged.values() else YES
     return Verdict(QUESTION, answer, _words(judged), tuple(rows))
 
 
-def _models(rows: Sequence[Row], task: str) -> int:
-    return len({row["model"] for row in rows if row["task"] == task})
+def _alike(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Put rows together that differ in the model only: a lens dates an onset in its own way."""
+    whatever = [row | {"model": ""} for row in rows]
+    found: dict[str, list[Row]] = {}
+    for row, plain in zip(rows, whatever, strict=True):
+        found.setdefault(named(plain, whatever), []).append(row)
+    return found
 
 
 def _row(side: Side, seed: int) -> Row:
@@ -70,7 +75,7 @@ def _row(side: Side, seed: int) -> Row:
 
 
 def _judge(rows: Sequence[Row]) -> str:
-    """Whether the onsets of one task's models are at the same relative depth."""
+    """Whether the onsets of models asked alike are at the same relative depth."""
     known = [(row["depth_low"], row["depth_high"]) for row in rows if row["depth"] is not None]
     if len(known) < len(rows) or any(end is None for pair in known for end in pair):
         return CANNOT
@@ -108,7 +113,7 @@ def _words(judged: dict[str, str]) -> str:
         CANNOT: "an onset is missing or its interval is too wide; more items narrow it",
     }
     return " ".join(
-        f"{listed([task for task, found in judged.items() if found == answer])}: {text}."
+        f"{listed([name for name, found in judged.items() if found == answer])}: {text}."
         for answer, text in said.items()
         if answer in judged.values()
     )

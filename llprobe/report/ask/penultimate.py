@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from llprobe.analysis.measures import metric
 from llprobe.analysis.paired import compare
-from llprobe.analysis.significance import holm
 from llprobe.errors import UsageError
 from llprobe.report.ask.verdict import (
     CANNOT,
@@ -20,13 +17,16 @@ from llprobe.report.ask.verdict import (
     NO,
     Sorted,
     Verdict,
+    adjusted,
     cannot,
     described,
     features,
+    paired,
     points,
     sort_rows,
 )
 from llprobe.report.pairing import Side
+from llprobe.report.sametests import mark
 
 __all__ = ["QUESTION", "ask"]
 
@@ -38,35 +38,25 @@ def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
 
     Raises UsageError where no cell was scored at both.
     """
-    rows = [_row(side, seed) for side in sides if _has_both(side)]
-    if not rows:
+    asked = [side for side in sides if _has_both(side)]
+    if not asked:
         raise UsageError("penultimate needs scores at the last two layers: run with --layers=-2,-1")
-    for row, p in zip(rows, holm(np.array([row["p"] for row in rows])).tolist(), strict=True):
-        row["p_adjusted"] = p
+    rows, once = adjusted([_row(side, seed) for side in asked])
     found = sort_rows(rows)
-    return Verdict(QUESTION, found.answer, _words(found, rows), tuple(rows))
+    return Verdict(QUESTION, found.answer, _words(found, rows) + once, tuple(rows))
 
 
 def _has_both(side: Side) -> bool:
     return {side.n_layers - 1, side.n_layers} <= {*side.table.layers}
 
 
-def _row(side: Side, seed: int) -> dict[str, Any]:
+def _row(side: Side, seed: int) -> tuple[dict[str, Any], str]:
     values = metric(side.table, "mc1")
     at = {layer: values[:, column] for column, layer in enumerate(side.table.layers)}
-    n, clusters = side.n_layers, side.table.clusters
-    found = compare(at[n], at[n - 1], clusters, seed=seed)
-    return features(side) | {
-        "items": found.n_items,
-        "last": found.a,
-        "penultimate": found.b,
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
-        "discordant": (found.wins + found.losses) / found.n_items,
-        "detectable": found.detectable,
-    }
+    last, before = at[side.n_layers], at[side.n_layers - 1]
+    found = compare(last, before, side.table.clusters, seed=seed)
+    row = features(side) | {"last": found.a, "penultimate": found.b} | paired(found)
+    return row, mark((side, side), (last, before))
 
 
 def _words(found: Sorted, rows: Sequence[dict[str, Any]]) -> str:

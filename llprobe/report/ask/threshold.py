@@ -16,10 +16,10 @@ import numpy.typing as npt
 from llprobe.analysis.measures import metric
 from llprobe.analysis.resample import bootstrap_means
 from llprobe.analysis.scale import ENOUGH, Sizes, Threshold, next_size, sizes, threshold, trend
-from llprobe.analysis.significance import holm
 from llprobe.report.ask.verdict import CANNOT, NO, YES, Verdict, features, listed
 from llprobe.report.compare import LEVEL
 from llprobe.report.pairing import FEATURES, Side, feature
+from llprobe.report.sametests import adjusted_once, mark, repeated, sentence
 
 __all__ = ["QUESTION", "ask"]
 
@@ -39,9 +39,16 @@ def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
     """
     groups = _alike(sides)
     data = [_sizes(of, seed) for of in groups]
-    found = _adjusted([threshold(each, seed=seed) for each in data])
+    marks = [mark(of, _last(of)) for of in groups]
+    found = _adjusted([threshold(each, seed=seed) for each in data], marks)
     rows = [_row(of, d, t) for of, d, t in zip(groups, data, found, strict=True)]
-    return Verdict(QUESTION, _answer(rows), _words(rows, data), tuple(rows))
+    once = sentence(sum(repeated(marks))) if any(row["p_adjusted"] for row in rows) else ""
+    return Verdict(QUESTION, _answer(rows), f"{_words(rows, data)} {once}".strip(), tuple(rows))
+
+
+def _last(of: Sequence[Side]) -> list[FloatArray]:
+    """Return every side's values at its last scored layer, (n_items,) each."""
+    return [metric(side.table, "mc1")[:, -1] for side in of]
 
 
 def _alike(sides: Sequence[Side]) -> list[list[Side]]:
@@ -63,7 +70,7 @@ def _bits(side: Side) -> float:
 
 def _sizes(of: Sequence[Side], seed: int) -> Sizes:
     x = [float(np.log10(side.cell.model_info["n_params"])) for side in of]
-    values = [metric(side.table, "mc1")[:, -1] for side in of]
+    values = _last(of)
     if len({(side.cell.questions, side.keys) for side in of}) > 1:
         counts = [len(each) for each in values]
         return sizes(x, [each.mean() for each in values], n_items=counts)
@@ -72,10 +79,10 @@ def _sizes(of: Sequence[Side], seed: int) -> Sizes:
     return sizes(x, joined.mean(axis=0), samples=drawn)
 
 
-def _adjusted(found: Sequence[Threshold]) -> list[Threshold]:
+def _adjusted(found: Sequence[Threshold], marks: Sequence[str]) -> list[Threshold]:
     """Take back a threshold that many tasks make likely by chance."""
-    known = [each.p for each in found if each.p is not None]
-    values = iter(holm(np.array(known, np.float64)).tolist())
+    known = [(each.p, of) for each, of in zip(found, marks, strict=True) if each.p is not None]
+    values = iter(adjusted_once([p for p, _ in known], [of for _, of in known]))
     return [each if each.p is None else _judged(each, next(values)) for each in found]
 
 

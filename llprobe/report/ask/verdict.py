@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
+from llprobe.analysis.finding import FEWEST
+from llprobe.analysis.paired import Comparison
 from llprobe.analysis.significance import items_needed
 from llprobe.errors import UsageError
 from llprobe.report.compare import LEVEL
 from llprobe.report.pairing import Side, feature
+from llprobe.report.sametests import adjusted_once, repeated, sentence
 
 __all__ = [
     "CANNOT",
@@ -23,12 +26,14 @@ __all__ = [
     "YES",
     "Sorted",
     "Verdict",
+    "adjusted",
     "asking",
     "cannot",
     "described",
     "features",
     "listed",
     "named",
+    "paired",
     "points",
     "sort_rows",
 ]
@@ -79,6 +84,36 @@ class Sorted:
         if self.better or self.worse:
             return YES if self.better else NO
         return CANNOT if self.unclear else NO
+
+
+def paired(found: Comparison) -> Row:
+    """Return what a row says of a paired comparison; few clusters do not tell their spread."""
+    known = found.n_clusters >= FEWEST
+    return {
+        "items": found.n_items,
+        "difference": found.difference,
+        "low": found.low if known else None,
+        "high": found.high if known else None,
+        "p": found.p,
+        "discordant": (found.wins + found.losses) / found.n_items,
+        "detectable": found.detectable,
+    }
+
+
+def adjusted(found: Sequence[tuple[Row, str]]) -> tuple[list[Row], str]:
+    """Adjust the p of rows over all of them (Holm 1979); those of one mark count once.
+
+    Returns the rows, with `p_adjusted` and `repeats`, and what must be said of those that repeat
+    another one, a sentence after a space or nothing. For marks see `sametests`.
+    """
+    rows, marks = [row for row, _ in found], [of for _, of in found]
+    told = zip(adjusted_once([row["p"] for row in rows], marks), repeated(marks), strict=True)
+    judged = [
+        row | {"p_adjusted": p, "repeats": again}
+        for row, (p, again) in zip(rows, told, strict=True)
+    ]
+    said = sentence(sum(row["repeats"] for row in judged))
+    return judged, f" {said}" if said else ""
 
 
 def sort_rows(rows: Sequence[Row]) -> Sorted:

@@ -9,19 +9,23 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-import numpy as np
-
 from llprobe.analysis.significance import benjamini_hochberg, holm
+from llprobe.report.sametests import adjusted_once, repeated
 
-__all__ = ["ADJUSTMENTS", "LEVEL", "STARS", "Difference", "adjusted"]
+__all__ = ["ADJUSTMENTS", "LEVEL", "STARS", "Difference", "adjusted", "stars"]
 
 LEVEL: Final = 0.05
 """Adjusted p below which a difference is called found."""
 STARS: Final = ((0.001, "***"), (0.01, "**"), (LEVEL, "*"))
-"""Adjusted p below the number -> what marks it."""
+"""P below the number -> what marks it."""
 ADJUSTMENTS: Final = {"holm": holm, "fdr": benjamini_hochberg}
 """Holm 1979 bounds the chance of any false star in a table, Benjamini & Hochberg 1995 their share
 among all stars."""
+
+
+def stars(p: float | None) -> str:
+    """Return the stars of a p value; none where it is large or not known."""
+    return "" if p is None else next((sign for level, sign in STARS if p < level), "")
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,12 @@ class Difference:
     p: float | None = None
     """Two-sided, of this difference by itself."""
     p_adjusted: float | None = None
-    """The same, adjusted for all differences of the table."""
+    """The same, adjusted for all differences of the table that are not `repeats`."""
     adjustment: str = ""
+    repeats: bool = False
+    """Whether a row before it is the same test, value by value; see `sametests`."""
+    mark: str = ""
+    """What rows that are the same test have in common; no part of a table."""
     clusters: int | None = None
     wins: int | None = None
     """Items that `b` gets more of than `a`."""
@@ -72,24 +80,32 @@ class Difference:
     @property
     def stars(self) -> str:
         """How strongly the adjusted p speaks; see `STARS`."""
-        if self.p_adjusted is None:
-            return ""
-        return next((stars for level, stars in STARS if self.p_adjusted < level), "")
+        return stars(self.p_adjusted)
 
     def row(self) -> dict[str, Any]:
         """Return the values of a table's row, the shared features among them."""
         fields: dict[str, Any] = asdict(self)
         shared = fields.pop("shared")
+        fields.pop("mark")
         first: dict[str, Any] = {"task": fields.pop("task"), "group": fields.pop("group")}
         row: dict[str, Any] = first | shared | fields | {"stars": self.stars}
         return row
 
 
 def adjusted(found: Sequence[Difference], how: str) -> list[Difference]:
-    """Adjust the p-values of a table, `how` being one of `ADJUSTMENTS`; some may have none."""
-    known = [each.p for each in found if each.p is not None]
-    values = iter(ADJUSTMENTS[how](np.array(known, np.float64)).tolist())
-    return [
-        each if each.p is None else replace(each, p_adjusted=next(values), adjustment=how)
-        for each in found
-    ]
+    """Adjust the p-values of a table, `how` being one of `ADJUSTMENTS`; some may have none.
+
+    Rows that are the same test count once.
+    """
+    # what has no mark is a test of its own
+    tested = [(each.p, each.mark or str(n)) for n, each in enumerate(found) if each.p is not None]
+    p, marks = [own for own, _ in tested], [of for _, of in tested]
+    known = zip(adjusted_once(p, marks, ADJUSTMENTS[how]), repeated(marks), strict=True)
+    told = (None if each.p is None else next(known) for each in found)
+    return [_with(each, of, how) for each, of in zip(found, told, strict=True)]
+
+
+def _with(found: Difference, told: tuple[float, bool] | None, how: str) -> Difference:
+    if told is None:
+        return found
+    return replace(found, p_adjusted=told[0], adjustment=how, repeats=told[1])

@@ -20,6 +20,7 @@ from llprobe.report.compare.difference import Difference
 from llprobe.report.compare.unpaired import Unpaired, unpaired
 from llprobe.report.compare.where import BEST, Where, matched
 from llprobe.report.pairing import FEATURES, Side, feature
+from llprobe.report.sametests import mark
 
 __all__ = ["at_layers", "common", "differences"]
 
@@ -62,7 +63,7 @@ def differences(
         x = of_a[:, a.table.layers.index(layers[0])]
         y = of_b[:, b.table.layers.index(layers[1])]
         found = _compared(a, b, (x, y), paired=paired, seed=seed)
-        yield _difference(a, b, name, layers, found, group)
+        yield replace(_difference(a, b, name, layers, found, group), mark=mark((a, b), (x, y)))
 
 
 def _compared(
@@ -133,8 +134,10 @@ def _at_best(
     sides = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = min(1.0, 2 * (float(sides) + 1) / (len(drawn) + 1))
     # few items resample to themselves; the exact test knows how few they are
-    plain = replace(plain, p=max(p, found.p))
-    return plain if plain.low is None else replace(plain, low=float(low[0]), high=float(high[0]))
+    plain = replace(plain, p=max(p, found.p), mark=mark((a, b), values))
+    if plain.low is None or not np.ptp(drawn):  # where no resample differs, nor does the interval
+        return plain
+    return replace(plain, low=float(low[0]), high=float(high[0]))
 
 
 def _best_drawn(

@@ -16,6 +16,7 @@ from llprobe.report.compare.printed import Curve, beside, curves_of, printed_cur
 from llprobe.report.compare.where import LAST, Where
 from llprobe.report.grouping import Grouping, grouping
 from llprobe.report.pairing import Side, across, between, shared, sides
+from llprobe.report.sametests import sentence
 from llprobe.store import Store
 
 __all__ = ["Compared", "Question", "compare_cells", "compare_runs"]
@@ -61,7 +62,7 @@ def compare_runs(store: Store | None, names: Sequence[str], ask: Question) -> Co
     for name in names[1:]:
         if is_published(name) or is_published(names[0]):
             found = _joined(found, _beside(store, names[0], name, ask))
-    return Compared(tuple(adjusted(found.rows, ask.adjustment)), found.remarks)
+    return _adjusted(found, ask)
 
 
 def _database(store: Store | None) -> Store:
@@ -97,7 +98,13 @@ def compare_cells(store: Store, names: Sequence[str], feature: str, ask: Questio
     if not pool:
         raise UsageError(f"{' and '.join(names)}: nothing is scored yet")
     found = _compared(store, list(across(pool, feature)), ask, [])
-    return Compared(tuple(adjusted(found.rows, ask.adjustment)), found.remarks)
+    return _adjusted(found, ask)
+
+
+def _adjusted(found: Compared, ask: Question) -> Compared:
+    rows = tuple(adjusted(found.rows, ask.adjustment))
+    said = sentence(sum(row.repeats for row in rows))
+    return Compared(rows, (*found.remarks, *([said] if said else [])))
 
 
 def _left_out(runs: Sequence[Sequence[Side]], found: Sequence[tuple[Side, Side]]) -> list[str]:

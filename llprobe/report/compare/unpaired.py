@@ -2,8 +2,9 @@
 
 Single independent answers, right or wrong: Newcombe's hybrid score interval (1998, method 10) and
 Fisher's exact test. Items in clusters, or metrics between 0 and 1: the bootstrap of either set by
-cluster, and a t test with as many degrees of freedom as the set of fewer clusters leaves. This
-module knows values and clusters. It does not know what they measure.
+cluster, and a t test with as many degrees of freedom as the set of fewer clusters leaves; where all
+items of either set agree, each cluster counts as a single answer. This module knows values and
+clusters. It does not know what they measure.
 """
 
 from __future__ import annotations
@@ -50,8 +51,14 @@ def unpaired(
 ) -> Unpaired:
     """Compare the means of `a` (n_a,) and `b` (n_b,), whose clusters are (n_a,) and (n_b,)."""
     single = all(len(np.unique(c)) == len(c) for c in clusters)
-    binary = np.isin(np.concatenate([a, b]), (0.0, 1.0)).all()
-    return _counts(a, b) if single and binary else _clustered(a, b, clusters, seed)
+    binary = bool(np.isin(np.concatenate([a, b]), (0.0, 1.0)).all())
+    if single and binary:
+        return _counts(a, b)
+    of_a, of_b = (len(np.unique(of)) for of in clusters)
+    if binary and min(of_a, of_b) > 1 and not np.ptp(a) and not np.ptp(b):
+        # clusters that agree show no spread
+        return _counts(np.full(of_a, a[0]), np.full(of_b, b[0]))
+    return _clustered(a, b, clusters, seed)
 
 
 def _counts(a: FloatArray, b: FloatArray) -> Unpaired:
@@ -61,7 +68,8 @@ def _counts(a: FloatArray, b: FloatArray) -> Unpaired:
     low, high = wilson(hits, n)
     (mean_a, mean_b), difference = hits / n, float(hits[1] / n[1] - hits[0] / n[0])
     table = np.array([hits, n - hits], np.int64)
-    pooled = hits.sum() / n.sum()
+    # half an item more for right, and for wrong: that none of few is right promises little
+    pooled = (hits.sum() + 0.5) / (n.sum() + 1)
     return Unpaired(
         float(mean_a),
         float(mean_b),
@@ -89,7 +97,7 @@ def _clustered(
     p = float(2 * t.sf(score, freedom)) if known else 1.0
     return Unpaired(
         float(a.mean()), float(b.mean()), difference, float(low[0]), float(high[0]), p,
-        min(1.0, SEEN * error),
+        min(1.0, SEEN * error) if error else 1.0,
     )  # fmt: skip
 
 

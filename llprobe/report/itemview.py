@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from llprobe.children import ask
 from llprobe.errors import TaskError, UsageError
 from llprobe.events import ItemTokens, Tokens, TokensRequest
 from llprobe.model import resolve
-from llprobe.runner import ask
 from llprobe.settings import EngineSettings
 from llprobe.task import Item, Questions
 
