@@ -43,8 +43,8 @@ from llprobe.page.markdown import code_block, escape
 from llprobe.page.names import cell_names
 from llprobe.page.pack import as_script_json
 from llprobe.page.rows import best_text, layer_text, ranges
-from llprobe.page.words import stars
 from llprobe.plan import Plan
+from llprobe.report.compare.difference import stars
 from llprobe.store import Store
 from llprobe.task import Item, TaskRequest
 
