@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "sweep": "sweep",
     "models": "models",
     "tasks": "tasks",
+    "tui": "tui",
     "locate": "runs",
     "doctor": "doctor",
 }

@@ -6,7 +6,10 @@ const METRIC_NAMES = {
   acc_norm_bytes: "accuracy, log-prob per byte", pmi: "accuracy, log-prob less prior (PMI)",
   margin: "margin, best true less best false (nats)", entropy: "entropy of the options (nats)",
   kl: "divergence of the last layer's answer from the layer's (nats)",
+  rank: "rank of the best option (1 is first)", brier: "Brier score (0 is best)",
+  calibration: "calibration error",
 };
+const isPlain = (metric) => /nats|rank|Brier/.test(METRIC_NAMES[metric]);
 const DIMENSIONS = [["task", "Tasks"], ["model", "Models"], ["lens", "Lens"], ["variant", "Asked as"]];
 
 function chosenCells(data, state) {
@@ -104,7 +107,7 @@ function xRange(panels, data, state) {
 function yRange(all, state) {
   const seen = all.flatMap((s) => [...s.ys, ...(s.highs || []), ...(s.lows || [])]).filter((v) => v !== null && v !== undefined);
   const high = Math.max(...seen, 0), low = Math.min(...seen, 0);
-  if (METRIC_NAMES[state.metric].includes("nats")) return [low * 1.05, high * 1.05 || 1];
+  if (isPlain(state.metric)) return [low * 1.05, high * 1.05 || 1];
   return [0, Math.min(1, Math.max(0.2, Math.ceil(high * 10) / 10))];
 }
 
@@ -118,7 +121,7 @@ function drawCurves(data, state) {
   const range = xRange(panels, data, state);
   const all = panels.map((panel) => seriesOf(data, panel, state, range));
   const [low, high] = yRange(all.flat(), state);
-  const plain = METRIC_NAMES[state.metric].includes("nats");
+  const plain = isPlain(state.metric);
   const format = plain ? (v) => String(v) : (v) => `${Math.round(100 * v)}%`;
   const wide = holder.clientWidth || 900;
   const columns = panels.length === 1 ? 1 : Math.max(1, Math.min(panels.length, Math.floor(wide / 340)));

@@ -103,7 +103,8 @@ def _cell(view: CellView, number: int, texts: dict[str, str]) -> dict[str, Any]:
         "curves": {name: _curve(evidence) for name, evidence in view.curves.items()},
         "more": {
             "margin": _numbers(curve.margin), "entropy": _numbers(curve.entropy),
-            "kl": _numbers(curve.kl),
+            "kl": _numbers(curve.kl), "rank": _numbers(curve.rank), "brier": _numbers(curve.brier),
+            "calibration": _numbers(curve.calibration_error),
         },
     }  # fmt: skip
     if view.items is not None:

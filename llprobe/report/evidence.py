@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from llprobe.analysis import measures
 from llprobe.analysis.baselines import baselines, better_baseline, length_bias
+from llprobe.analysis.calibration import brier, calibration
 from llprobe.analysis.depth import LayerFinding, Stability, layer_findings, stability
 from llprobe.analysis.intervals import wilson
 from llprobe.analysis.options import OptionTable
@@ -78,6 +79,12 @@ class CurveEvidence:
     """Mean entropy of the options' distribution, in nats."""
     kl: FloatArray
     """Mean divergence of that distribution from the last layer's, in nats."""
+    rank: FloatArray
+    """Mean rank of the designated best option among its item's, 1 is the highest."""
+    brier: FloatArray
+    """Mean Brier score of the options' probabilities, in [0, 2]; 0 is best."""
+    calibration_error: FloatArray
+    """How far the choices' probabilities lie from how often they are true, on average."""
     findings: tuple[LayerFinding, ...]
     """Onset, jump, peak, saturation, early exit."""
     stability: Stability
@@ -113,6 +120,9 @@ def curve_evidence(
         margin=_finite_mean(measures.margin(table)),
         entropy=_finite_mean(measures.entropy(table)),
         kl=_finite_mean(measures.divergence(table)),
+        rank=_finite_mean(measures.rank(table)),
+        brier=_finite_mean(brier(table)),
+        calibration_error=calibration(table).error,
         findings=layer_findings(
             values, better.values, choices, table.layers, depth, clusters, seed
         ),
