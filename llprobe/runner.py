@@ -155,6 +155,8 @@ class _Run:
                 case JobDone(cells=done):
                     left.remove(done)
                     yield event
+                case Failed() if loaded and not left:
+                    pass  # its work is done and stored: how the worker ended changes nothing
                 case Failed():
                     failed = True
                     yield self._blamed(event, left[:1] if loaded else left)
