@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from madeup import Right, always, made_up_model, made_up_run, noisy
 
 from llprobe.errors import UnknownName, UsageError
+from llprobe.plan import Cell
 from llprobe.report.ask import QUESTIONS, Verdict, ask_runs
 from llprobe.report.ask.int_vs_float import matched_difference
-from llprobe.report.ask.verdict import MATTERS, sort_rows
+from llprobe.report.ask.verdict import MATTERS, described, sort_rows
 from llprobe.store import Store
-from llprobe.task import TaskRequest
+from llprobe.task import Item, TaskRequest
 
 CALC, XMPS = TaskRequest("calculation", limit=120), TaskRequest("xmps_rea", limit=60)
 GUESS = (0.25,) * 6
@@ -276,3 +278,72 @@ def test_rows_are_sorted_by_their_tests() -> None:
     assert sort_rows([worse, equal]).answer == "no"
     assert sort_rows([equal]).answer == "no"
     assert sort_rows([equal, unclear]).answer == "cannot tell"
+
+
+# --- what must not be misread -----------------------------------------------------------------
+
+
+def test_lenses_are_no_models(store: Store) -> None:
+    def right(cell: Cell, item: Item) -> npt.NDArray[np.bool_]:
+        return always(_step(2 if cell.lens == "norm" else 5))(cell, item)
+
+    models = [made_up_model(store.path.parent, name) for name in ("small", "large")]
+    run = made_up_run(store, models, [CALC], right, lenses=("norm", "paper"))
+    found = ask_runs(store, "onset", [run])
+    assert {(row["lens"], row["onset"]) for row in found.rows} == {("norm", 2), ("paper", 5)}
+    assert found.answer != "no"
+    assert "calculation (norm) and calculation (paper): " in found.words
+
+
+def _step(begins: int) -> tuple[float, ...]:
+    return tuple(0.05 if layer < begins else 0.95 for layer in range(1, 7))
+
+
+def test_layers_below_chance_are_no_part_of_the_verdict(store: Store) -> None:
+    task = TaskRequest("calculation", settings=(("per_group", "10"),))
+    found = _ask(store, "penultimate", always((*GUESS[:4], 0.1, 0.0)), task=task)
+    (row,) = found.rows
+    assert row["p_adjusted"] < 0.001
+    assert row["below_chance"]
+    assert found.answer == "cannot tell"
+    assert "In 1 cell both layers lie below chance" in found.words
+
+
+def test_one_cluster_of_many_items_is_no_answer(store: Store) -> None:
+    found = _ask(store, "cross-lingual", always((0.9,) * 6), task=TaskRequest("xmps_rea", limit=3))
+    assert all((row["low"], row["high"]) == (None, None) for row in found.rows)
+    assert found.answer == "cannot tell"
+
+
+def test_languages_without_a_right_answer_are_not_helped_by_more_items(store: Store) -> None:
+    found = _ask(store, "cross-lingual", always((0.0,) * 6), task=XMPS)
+    assert found.answer == "cannot tell"
+    assert "more items will not change it" in found.words
+
+
+def test_lower_layers_that_are_all_wrong_have_an_interval(store: Store) -> None:
+    (row,) = _ask(store, "lower-layers", always((0.0,) * 6)).rows
+    assert row["low"] == pytest.approx(row["difference"])
+    assert row["high"] > row["difference"] + 0.02
+
+
+def test_intervals_of_matched_numbers_hold_the_truth_in_small_strata() -> None:
+    rng = np.random.default_rng(7)
+    strata, first = np.arange(72) // 4, np.arange(72) % 2 == 0
+    held = []
+    for seed in range(200):
+        values = (rng.random(72) < 0.5).astype(float)
+        found = matched_difference(values, first, strata, seed)
+        assert found.low is not None
+        assert found.high is not None
+        held.append(found.low <= 0 <= found.high)
+    assert np.mean(held) >= 0.92
+
+
+def test_many_differences_are_counted() -> None:
+    rows = [
+        {"task": f"t{n}", "difference": n / 100, "low": None, "high": None} for n in range(1, 10)
+    ]
+    said = described(rows, rows)
+    assert said.startswith("t9 +9.0 points; t8 +8.0 points")
+    assert said.endswith("; 3 more")

@@ -320,3 +320,33 @@ def test_one_cluster_on_a_side_finds_nothing() -> None:
     found = unpaired(zeros, ones, (np.zeros(6, np.int64), np.arange(6)))
     assert found.p == 1.0
     assert found.difference == 1.0
+
+
+def test_clusters_that_agree_still_leave_room() -> None:
+    ones, of = np.ones(40), np.arange(40) // 2
+    equal = unpaired(ones, ones, (of, of))
+    assert (equal.difference, equal.p) == (0.0, 1.0)
+    assert equal.low < -0.1 < 0.1 < equal.high
+    assert equal.detectable > 0.05
+    apart = unpaired(0 * ones, ones, (of, of))
+    assert apart.p < 0.001
+    assert 0.5 < apart.low < apart.difference == 1.0
+
+
+def test_sets_without_a_right_answer_do_not_promise_to_show_all() -> None:
+    found = unpaired(np.zeros(30), np.zeros(30), (np.arange(30), np.arange(30)))
+    assert found.detectable > 0.05
+
+
+def test_best_layers_that_never_differ_leave_room(store: Store, tmp_path: Path) -> None:
+    right = always((1.0,) * 6)
+    runs = [made_up_run(store, [made_up_model(tmp_path, n)], [CALC], right) for n in "xy"]
+    row = _only(store, runs, where=BEST)
+    assert row.low is not None
+    assert row.high is not None
+    assert row.low < -0.02 < 0.02 < row.high
+
+
+def test_a_run_is_not_compared_with_itself(store: Store, two: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="the same run twice"):
+        compare_runs(store, [two[0], two[0][:10]], Question())

@@ -153,3 +153,17 @@ def test_the_last_layer_may_be_the_best() -> None:
 def test_one_layer_is_its_own_best() -> None:
     found = best_against_last(np.array([[1.0], [0.0], [1.0]]), np.arange(3))
     assert (found.best, found.difference, found.p) == (0, 0.0, 1.0)
+
+
+def test_too_few_clusters_promise_nothing() -> None:
+    # 500 items of one template: no way of flipping signs is rare, whatever is planted
+    a, b = layers(3, 500, np.array([0.5, 0.5])).T
+    for n_clusters, seen in ((1, False), (5, False), (6, True), (50, True)):
+        found = compare(a, b, np.arange(500) % n_clusters)
+        assert (found.detectable < 1) == seen
+
+
+def test_where_nothing_differs_a_cluster_counts_as_one_item() -> None:
+    same = np.ones(200)
+    alike = compare(same, same, np.arange(200) // 10)
+    assert alike.detectable == compare(same[:20], same[:20], np.arange(20)).detectable

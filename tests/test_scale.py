@@ -83,7 +83,7 @@ def test_a_trend_of_one_or_two_sizes_says_what_is_missing() -> None:
 def test_below_six_sizes_data_cannot_tell(n: int) -> None:
     found = threshold(sizes(at(n), np.where(np.arange(n) < n / 2, 0.2, 0.8), 5000))
     assert (found.verdict, found.needed, found.p) == ("cannot tell", 6, None)
-    assert f"{n} sizes, at least 6" in found.note
+    assert f"{n} size{'s' * (n != 1)}, at least 6 are needed" in found.note
 
 
 @pytest.mark.parametrize("n", [6, 9, 12])

@@ -233,7 +233,7 @@ def _cannot(
 
 
 def _too_few(data: Sizes) -> str:
-    return f"{data.n_sizes} sizes, at least {ENOUGH} are needed"
+    return f"{data.n_sizes} size{'s' * (data.n_sizes != 1)}, at least {ENOUGH} are needed"
 
 
 def _wanting(data: Sizes, power: float, seed: int) -> tuple[int | None, str]:

@@ -17,6 +17,8 @@ def main() -> None:
     early = hears and threading.current_thread() is threading.main_thread()
     if early:
         signal.signal(signal.SIGINT, _leave)
+    # products of small matrices: threads that wait for work would cost more than they do
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from llprobe.cli.app import main as run  # noqa: PLC0415 - it takes half a second
 
     if early:

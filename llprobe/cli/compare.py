@@ -191,8 +191,8 @@ def _interval(ends: Sequence[float] | None) -> str:
 
 
 def at_least(value: float | None) -> str:
-    """Write the smallest difference that can be seen, in points; a dash where it is not known."""
-    return "–" if value is None else f"≥{percent(value)}"
+    """Write the smallest difference that can be seen, in points; a dash where none is known."""
+    return "–" if value is None or value >= 1 else f"≥{percent(value)}"
 
 
 def p_value(value: float | None) -> str:
@@ -219,6 +219,6 @@ def _legend(rows: Sequence[Row]) -> str:
     lines = [
         f"{stars}; {paired}; p adjusted over {over} comparison{'s' * (over != 1)} ({how}).",
         "95% interval: of each row by itself, not adjusted.",
-        "can see: the smallest difference, in points, that these items show four times in five.",
+        "can see: smallest difference, in points, shown four times in five; –: too few items.",
     ]
     return "\n".join(lines)

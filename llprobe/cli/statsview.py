@@ -5,6 +5,7 @@ This module knows columns. What is in a row is `report`'s to say.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -45,11 +46,27 @@ def print_stats(store: Store, run: str, metric: str, form: Format, output: Path 
     title = f"{model}{metric.upper()} in % at the last layer; where it begins, is best, is settled"
     shown = [row | _told(row) for row in rows]
     write(drawn(shown, _columns(shown), form, output, title), output)
-    told = _heads(rows)
+    for line in _remarks(rows):
+        err.print(line, markup=False)
+
+
+def _remarks(rows: Sequence[Row]) -> list[str]:
+    """Return each task's remarks, once, with the cells that they are on where not all are meant."""
+    told, found = _heads(rows), dict[tuple[str, str], list[str]]()
     for row in rows:
-        name = ", ".join(str(row[key]) for key in told)
         for remark in row["remarks"]:
-            err.print(f"{row['task']}{f' ({name})' * bool(name)}: {remark}", markup=False)
+            name = ", ".join(str(row[key]) for key in told)
+            found.setdefault((row["task"], remark), []).append(name)
+    cells = Counter(row["task"] for row in rows)
+    order = list(cells)
+    return [
+        f"{task}{_of(names, cells[task])}: {remark}"
+        for (task, remark), names in sorted(found.items(), key=lambda e: order.index(e[0][0]))
+    ]
+
+
+def _of(names: Sequence[str], n_cells: int) -> str:
+    return f" ({'; '.join(names)})" if len(names) < n_cells else ""
 
 
 def _heads(rows: Sequence[Row]) -> list[str]:

@@ -28,8 +28,10 @@ def sentences(view: CellView) -> Iterator[str]:
     curve = view.curves["mc1"]
     by_name = {finding.name: finding for finding in curve.findings}
     yield _best(view, by_name.get("peak"))
+    # a curve that is nowhere above its baseline has no rise that could be over
+    silent = {"saturation"} if not view.stars_best else set()
     for name, say in _SAY.items():
-        if name in by_name:
+        if name in by_name and name not in silent:
             said = say(by_name[name])
             note = by_name[name].note
             yield f"{said} ({note})." if note else f"{said}."

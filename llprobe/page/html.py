@@ -120,7 +120,8 @@ def _spark(view: CellView) -> Markup:
     curve = view.curves["mc1"]
     base = np.broadcast_to(np.asarray(curve.baseline), np.shape(curve.mean))
     return Markup(  # noqa: S704 - numbers only
-        '<svg class="spark" width="110" height="24" viewBox="0 0 110 24" aria-hidden="true">'
+        '<svg class="spark" width="90" height="24" viewBox="0 0 110 24" '
+        'preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="line reference r-chance" d="{_path(base)}"/>'
         f'<path class="line s0" d="{_path(curve.mean)}"/></svg>'
     )

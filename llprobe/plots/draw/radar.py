@@ -49,6 +49,7 @@ def draw_radar(shown: Radar, size: Size) -> Canvas:
         subplot_kw={"projection": "polar"},
     )
     values = [p.values for panel in panels for p in panel.polygons]
+    values += [panel.chance for panel in panels if panel.chance is not None]
     top = top_of([float(np.nanmax(v)) for v in values if np.isfinite(v).any()]) / 1.02
     for axes, panel in zip(sheet.axes, panels, strict=True):
         assert isinstance(axes, PolarAxes)  # noqa: S101 - for the type checker; asked for above

@@ -60,8 +60,15 @@ def draw_scale(shown: Scale, size: Size) -> Canvas:
             axes.set_ylabel(shown.y_label)
         axes.set_title(shortened(panel.title, grid.title_room), loc="left")
     colours = {name: how.color if len(names) > 1 else "black" for name, how in strokes.items()}
-    _name_points(sheet.canvas, list(zip(sheet.axes, panels, strict=True)), colours)
+    if _need_names(panels):
+        _name_points(sheet.canvas, list(zip(sheet.axes, panels, strict=True)), colours)
     return sheet.canvas
+
+
+def _need_names(panels: Sequence[ScalePanel]) -> bool:
+    """Whether names tell points apart: the title says one that all of several points have."""
+    points = [[p.name for _, of in panel.series for p in of] for panel in panels]
+    return len({name for of in points for name in of}) > 1 or max(map(len, points)) == 1
 
 
 def _highest(panel: ScalePanel) -> float:

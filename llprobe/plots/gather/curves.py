@@ -46,7 +46,7 @@ def curves(store: Store | None, runs: Sequence[str], wish: Wish) -> Curves:
     if wish.by:
         found = list(grouped(found, wish.by))
     drawn = _drawn(store, found, wish)
-    panels = by_panel(found)
+    panels = _apart(found) if wish.by else by_panel(found)
     own = scored(found)
     return Curves(
         title=wish.title or heading(f"{wish.value} by layer", found),
@@ -59,6 +59,14 @@ def curves(store: Store | None, runs: Sequence[str], wish: Wish) -> Curves:
             for panel, of in panels.items()
         ),
     )
+
+
+def _apart(found: Sequence[Track]) -> dict[str, list[int]]:
+    """Give every track a panel: groups of several models in one would hide each other."""
+    said = names(found)
+    several = len(set(said)) > 1
+    titles = [f"{t.panel}, {n}" if several else t.panel for t, n in zip(found, said, strict=True)]
+    return {title: [n] for n, title in enumerate(titles)}
 
 
 def _notes(own: Sequence[Scored], wish: Wish) -> list[str]:
@@ -97,14 +105,13 @@ def _lines(
     if isinstance(track, Printed):
         yield _printed(track, name, wish)
     elif wish.by:
-        models = len({t.model for t in own}) > 1
         for label, table in parts(store, own, track, wish.by):
-            said = f"{label} (n = {table.n_items})"
-            line = _line(f"{name}, {said}" if models else said, track, wish, table)
+            line = _line(f"{label} (n = {table.n_items})", track, wish, table)
             guess = float(chance(table, wish.metric).mean())
             yield _Drawn(line, (Level("chance", guess),))
     else:
-        yield _whole(name, track, wish, table_of(store, track))
+        alone = [t.task for t in own].count(track.task) == 1
+        yield _whole(name, track, wish, table_of(store, track), "" if alone else f" ({name})")
 
 
 def _line(name: str, track: Scored, wish: Wish, table: OptionTable) -> Line:
@@ -112,14 +119,14 @@ def _line(name: str, track: Scored, wish: Wish, table: OptionTable) -> Line:
     return Line(name, _x(table.layers, track, wish), found.mean, found.low, found.high)
 
 
-def _whole(name: str, track: Scored, wish: Wish, table: OptionTable) -> _Drawn:
-    """Return the line of all of a track's items, with what the evidence says of it."""
+def _whole(name: str, track: Scored, wish: Wish, table: OptionTable, of: str) -> _Drawn:
+    """Return the line of all of a track's items, with what the evidence says `of` it."""
     evidence = curve_evidence(track.cell, table, wish.metric)
     x = _x(evidence.layers, track, wish)
     line = Line(name, x, evidence.mean, evidence.low, evidence.high)
     known = {"chance": evidence.chance, "shortest": evidence.shortest}
     levels = (Level(k, float(v.mean())) for k, v in known.items() if v is not None)
-    return _Drawn(line, tuple(levels), tuple(f"{track.task}: {r}" for r in evidence.remarks))
+    return _Drawn(line, tuple(levels), tuple(f"{track.task}{of}: {r}" for r in evidence.remarks))
 
 
 def _printed(track: Printed, name: str, wish: Wish) -> _Drawn:

@@ -82,6 +82,12 @@ def _verdict(rows: Sequence[Row]) -> tuple[str, str]:
         where = f" They part from layer {min(at)} on at the earliest." if at else ""
         words = f"Languages differ: {described(apart, rows)} (the second less the first).{where}"
         return YES, words
+    if found.answer == CANNOT and all(row["accuracy_a"] == row["accuracy_b"] == 0 for row in rows):
+        return CANNOT, (
+            "These data cannot tell whether languages differ: at the last layer no answer is right "
+            "in any, which is less than chance gets, and more items will not change it. "
+            "`llprobe show RUN --stats` says where a length bias is."
+        )
     if found.answer == CANNOT:
         return CANNOT, cannot(found.unclear, "whether languages differ")
     return NO, f"No: every two languages differ by less than {points(MATTERS)} points."

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from llprobe.analysis.baselines import better_baseline
 from llprobe.analysis.finding import FEWEST
+from llprobe.analysis.intervals import wilson
 from llprobe.analysis.measures import metric
 from llprobe.analysis.resample import bootstrap_means, expanded, interval
 from llprobe.analysis.significance import above_baseline, holm
@@ -74,8 +75,7 @@ def _row(side: Side, columns: Sequence[int], seed: int) -> tuple[Row, FloatArray
     values = metric(table, "mc1")[:, columns]
     baseline = better_baseline(table, "mc1").values[:, columns]
     above = (values - baseline).mean(axis=1)
-    drawn = bootstrap_means(above[:, None], table.clusters, seed=seed)
-    low, high = interval(expanded(drawn, above.mean(keepdims=True), table.n_clusters))
+    low, high = _ends(values, above, table.clusters, seed)
     p = above_baseline(values, baseline, table.clusters, seed=seed)
     row = features(side) | {
         "items": table.n_items,
@@ -83,12 +83,28 @@ def _row(side: Side, columns: Sequence[int], seed: int) -> tuple[Row, FloatArray
         "accuracy": float(values.mean()),
         "baseline": float(baseline.mean()),
         "difference": float(above.mean()),
-        "low": float(low[0]),
-        "high": float(high[0]),
+        "low": low,
+        "high": high,
         "clusters": table.n_clusters,
         "discordant": float(((values - baseline) ** 2).mean()),
     }
     return row, p
+
+
+def _ends(
+    values: FloatArray, above: FloatArray, clusters: npt.NDArray[np.int64], seed: int
+) -> tuple[float, float]:
+    """Ends of the 95% interval of the mean of `above` (n_items,), by cluster.
+
+    Where all of `values` are right, or all wrong, no resample differs: it is Wilson's then.
+    """
+    n, mean = len(np.unique(clusters)), above.mean(keepdims=True)
+    drawn = bootstrap_means(above[:, None], clusters, seed=seed)
+    low, high = interval(expanded(drawn, mean, n))
+    if not np.ptp(values):
+        share = values.mean()
+        low, high = (end - share + mean for end in wilson(np.array([share * n]), n))
+    return float(low[0]), float(high[0])
 
 
 def _is_small(row: Row) -> bool:

@@ -19,6 +19,7 @@ from llprobe.report.ask.verdict import (
     features,
     listed,
     named,
+    some,
 )
 from llprobe.report.pairing import Side
 
@@ -93,7 +94,7 @@ def _of_one(rows: Sequence[Row]) -> Verdict:
             "More items, or a larger model, would."
         )
         return Verdict(QUESTION, CANNOT, words, tuple(rows))
-    places = "; ".join(_place(row, rows) for row in begun)
+    places = some([_place(row, rows) for row in begun], len(begun))
     none = [named(row, rows) for row in rows if row["onset"] is None]
     rest = f" No onset: {listed(none)}." if none else ""
     words = f"{places}.{rest} Whether depth agrees needs a second model's run of the same tasks."

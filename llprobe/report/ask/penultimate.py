@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from llprobe.analysis.baselines import length_bias
 from llprobe.analysis.measures import metric
 from llprobe.analysis.paired import compare
 from llprobe.errors import UsageError
@@ -15,7 +16,6 @@ from llprobe.report.ask.verdict import (
     CANNOT,
     MATTERS,
     NO,
-    Sorted,
     Verdict,
     adjusted,
     cannot,
@@ -36,14 +36,24 @@ QUESTION: Final = "Is the layer before the last better than the last?"
 def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
     """Compare the last two layers on the same items, p adjusted over cells (Holm 1979).
 
-    Raises UsageError where no cell was scored at both.
+    Cells in which both lie significantly below chance are no part of the verdict: which of two
+    layers chooses wrong options less often says nothing of ability. Raises UsageError where no cell
+    was scored at both.
     """
     asked = [side for side in sides if _has_both(side)]
     if not asked:
         raise UsageError("penultimate needs scores at the last two layers: run with --layers=-2,-1")
     rows, once = adjusted([_row(side, seed) for side in asked])
-    found = sort_rows(rows)
-    return Verdict(QUESTION, found.answer, _words(found, rows) + once, tuple(rows))
+    counted = [row for row in rows if not row["below_chance"]]
+    answer, words = _verdict(counted) if counted else (CANNOT, "These data cannot tell.")
+    return Verdict(QUESTION, answer, words + _below(len(rows) - len(counted)) + once, tuple(rows))
+
+
+def _below(n: int) -> str:
+    if not n:
+        return ""
+    cells = f"{n} cell{'s' * (n > 1)}"
+    return f" In {cells} both layers lie below chance: no ability, and no part of this answer."
 
 
 def _has_both(side: Side) -> bool:
@@ -51,19 +61,26 @@ def _has_both(side: Side) -> bool:
 
 
 def _row(side: Side, seed: int) -> tuple[dict[str, Any], str]:
-    values = metric(side.table, "mc1")
-    at = {layer: values[:, column] for column, layer in enumerate(side.table.layers)}
-    last, before = at[side.n_layers], at[side.n_layers - 1]
-    found = compare(last, before, side.table.clusters, seed=seed)
-    row = features(side) | {"last": found.a, "penultimate": found.b} | paired(found)
+    table = side.table.at((side.n_layers - 1, side.n_layers))
+    values = metric(table, "mc1")
+    before, last = values.T
+    found = compare(last, before, table.clusters, seed=seed)
+    told = {
+        "last": found.a,
+        "penultimate": found.b,
+        "below_chance": bool(length_bias(table, values, seed=seed).below.all()),
+    }
+    row = features(side) | told | paired(found)
     return row, mark((side, side), (last, before))
 
 
-def _words(found: Sorted, rows: Sequence[dict[str, Any]]) -> str:
+def _verdict(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """Return the answer of some rows, and the words that go with it."""
+    found = sort_rows(rows)
     if found.answer == CANNOT:
-        return cannot(found.unclear, "whether the layer before the last is better")
+        return CANNOT, cannot(found.unclear, "whether the layer before the last is better")
     if found.answer == NO and not found.worse:
-        return f"No: in every task they differ by less than {points(MATTERS)} points."
+        return NO, f"No: in every task they differ by less than {points(MATTERS)} points."
     parts = []
     if found.better:
         parts.append(f"Better before the last: {described(found.better, rows)}.")
@@ -72,4 +89,4 @@ def _words(found: Sorted, rows: Sequence[dict[str, Any]]) -> str:
     rest = len(rows) - len(found.better) - len(found.worse)
     if rest:
         parts.append(f"In {rest} of {len(rows)} cells no difference is found.")
-    return " ".join(parts)
+    return found.answer, " ".join(parts)

@@ -19,6 +19,7 @@ from llprobe.analysis.scale import ENOUGH, Sizes, Threshold, next_size, sizes, t
 from llprobe.report.ask.verdict import CANNOT, NO, YES, Verdict, features, listed
 from llprobe.report.compare import LEVEL
 from llprobe.report.pairing import FEATURES, Side, feature
+from llprobe.report.quants import above_source
 from llprobe.report.sametests import adjusted_once, mark, repeated, sentence
 
 __all__ = ["QUESTION", "ask"]
@@ -34,7 +35,8 @@ _LINE: Final = "straight line"
 def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
     """Try a step against a straight line for every task; p adjusted over tasks (Holm 1979).
 
-    Of several quants of a size the one of most bits per weight counts. Below `ENOUGH` sizes the
+    Of several quants of a size the one of most bits per weight counts, but for those above their
+    source. Below `ENOUGH` sizes the
     answer is that these data cannot tell.
     """
     groups = _alike(sides)
@@ -55,7 +57,8 @@ def _alike(sides: Sequence[Side]) -> list[list[Side]]:
     """Put cells together that differ in the model only, by rising size, one for each size."""
     rest = [name for name in FEATURES if name not in {"model", "quant"}]
     found: dict[tuple[str, ...], dict[int, Side]] = {}
-    for side in sides:
+    above = above_source([side.cell for side in sides])
+    for side in (each for each in sides if each.cell.model not in above):
         key = (side.cell.task, *(feature(side.cell, name) for name in rest))
         by_size = found.setdefault(key, {})
         size = int(side.cell.model_info["n_params"])

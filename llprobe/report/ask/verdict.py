@@ -35,6 +35,7 @@ __all__ = [
     "named",
     "paired",
     "points",
+    "some",
     "sort_rows",
 ]
 
@@ -47,6 +48,8 @@ CANNOT: Final = "cannot tell"
 
 _FEW: Final = 4
 """More names than this are counted, not listed: the table has them all."""
+_MOST: Final = 6
+"""More differences than this are counted, not described."""
 MATTERS: Final = 0.05
 """A difference in accuracy below this is called none: five points of a hundred."""
 
@@ -149,7 +152,8 @@ def cannot(unclear: Sequence[Row], what: str) -> str:
     still = (
         f"about {more:,} more items of {named(row, unclear)} would show {points(wanted)} points"
         if more > 0
-        else f"{named(row, unclear)} has items enough for {points(wanted)} points, by itself"
+        else f"{named(row, unclear)} has items enough to show {points(wanted)} points in a single "
+        "comparison, but not among so many"
     )
     return f"These data cannot tell {what}: {still}."
 
@@ -160,10 +164,21 @@ def points(value: float) -> str:
 
 
 def described(rows: Sequence[Row], among: Sequence[Row]) -> str:
-    """Name rows with their differences and intervals."""
-    return "; ".join(
-        f"{named(row, among)} {100 * row['difference']:+.1f} points{_ends(row)}" for row in rows
+    """Name rows with their differences and intervals, the largest of many."""
+    largest = sorted(rows, key=lambda row: -abs(row["difference"]))[:_MOST]
+    return some(
+        [
+            f"{named(row, among)} {100 * row['difference']:+.1f} points{_ends(row)}"
+            for row in (rows if len(rows) <= _MOST else largest)
+        ],
+        len(rows),
     )
+
+
+def some(texts: Sequence[str], n: int) -> str:
+    """Join the first few of `n` long texts, and say how many more there are."""
+    shown = texts[:_MOST]
+    return "; ".join([*shown, *([f"{n - len(shown)} more"] if n > len(shown) else [])])
 
 
 def _ends(row: Row) -> str:

@@ -77,7 +77,12 @@ def _joined(one: Compared, other: Compared) -> Compared:
 
 
 def _stored(store: Store, names: Sequence[str], ask: Question) -> Compared:
-    runs = [sides(store, store.find_run(name)) for name in names]
+    whole = [store.find_run(name) for name in names]
+    if len({*whole}) < len(whole):
+        raise UsageError(
+            f"{' and '.join(names)}: the same run twice; --across compares what differs within one"
+        )
+    runs = [sides(store, run) for run in whole]
     found = list(between(runs))
     if not found:
         raise UsageError(

@@ -56,7 +56,7 @@ _NAMED: Final = {where.kind: where for where in (LAST, PENULTIMATE, BEST)}
 
 
 def _few(layers: Sequence[int]) -> str:
-    whole = list(layers) == list(range(layers[0], layers[-1] + 1))
+    whole = len(layers) > 1 and list(layers) == list(range(layers[0], layers[-1] + 1))
     return f"{layers[0]} to {layers[-1]}" if whole else ", ".join(map(str, layers))
 
 
