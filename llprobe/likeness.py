@@ -82,25 +82,32 @@ def layer_similarity(
     return work.compare(models)
 
 
-def similarity_of_runs(
+def similarity_of_runs(  # noqa: PLR0913 - what is read of it, and who steers and watches
     store: Store,
     runs: Sequence[str],
     task: str | None = None,
     n_items: int = N_ITEMS,
     how: Reading | None = None,
+    *,
+    model: str | None = None,
     cancel: Cancel | None = None,
     watch: Watch | None = None,
 ) -> Similarity:
-    """Compare the layers of the model, or the two models, of stored runs.
+    """Compare the layers of the model, or the two models, of stored runs, or of one `model`.
 
     The questions are the first `n_items` of the first run's `task`, its first one by default; the
     models are those of all runs, whole, whatever was left out of them there. Without `how` the
     engine runs as it did then. Raises UsageError where the runs name no or more than two models,
-    or a model or the questions have changed since, UnknownName for a task that the run has not.
+    or a model or the questions have changed since, UnknownName for a task or model they have not.
     """
     of_runs = [store.cells(store.find_run(run)) for run in runs]
     cell = _cell_of(of_runs[0], task)
-    by_file = {each.fingerprint: each for cells in of_runs for each in cells}
+    named = [each for cells in of_runs for each in cells if model in {None, each.model}]
+    if not named:
+        raise UnknownName(
+            "model in these runs", model or "", {c.model for of in of_runs for c in of}
+        )
+    by_file = {each.fingerprint: each for each in named}
     models = [_model_of(each) for each in by_file.values()]
     asked = _questions_of(cell)
     how = how or Reading(engine=EngineSettings(**cell.settings))

@@ -83,7 +83,7 @@ OWN = (
     ),
     Picture(
         "cka.png",
-        ("cka", "example", "--task", "facts"),
+        ("cka", "example", "--of", "smollm2-135m", "--task", "facts"),
         "How alike layers are: debiased linear CKA of the states of the prompts' last tokens.",
     ),
 )

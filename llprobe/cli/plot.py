@@ -35,7 +35,9 @@ Kind = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="curves, heat, radar, scale, quants, items, trajectory or cka.",
+        help="curves: over layers; heat: layers x tasks, languages or groups; radar: by task or "
+        "operation; scale: over parameters; quants: over bits per weight; items: which are right "
+        "at which layer; trajectory: one item's options; cka: likeness of layers (runs the model).",
     ),
 ]
 Runs = Annotated[
@@ -77,6 +79,7 @@ def plot(
     output: Output = None,
     task: Annotated[str | None, option("-t", "--task", help="Only this task.")] = None,
     lens: Annotated[str | None, option("--lens", help="Only this lens.")] = None,
+    model: Annotated[str | None, option("--of", help="Only this model.")] = None,
     metric: Metric = "mc1",
     by: By = None,
     rows: Annotated[
@@ -96,13 +99,7 @@ def plot(
     ] = None,
     db: Db = None,
 ) -> None:
-    """Draw a figure of runs to FILE.svg, .png or .pdf; curves and heat maps also in the terminal.
-
-    curves: accuracy over layers. heat: layers x tasks, languages or groups. radar: by task or
-    operation. scale: over parameters. quants: over bits per weight. items: which are right at
-    which layer. trajectory: one item's options over layers. cka: similarity of layers (runs the
-    model).
-    """
+    """Draw a figure of runs to FILE.svg, .png or .pdf; curves and heat maps here too."""
     from llprobe import plots  # noqa: PLC0415 - the numbers' modules take time to load
 
     check_metric(metric, pmi=True)
@@ -110,7 +107,7 @@ def plot(
                   "layers": layers, "depth": depth, "item": item})  # fmt: skip
     size = _checked_output(kind, output, width, height)
     chosen = rows or (Rows.GROUPS if kind == "heat" and by else Rows.TASKS)
-    wish = plots.Wish(task, lens, metric, by, chosen.value, depth, layers, item, title)
+    wish = plots.Wish(task, lens, metric, by, chosen.value, depth, layers, item, title, model)
     figure = _figure(kind, runs, wish, db)
     if output is None:
         _print(figure, width, height)
@@ -169,7 +166,9 @@ def _matrix(store: Store, runs: Sequence[str], wish: Wish) -> Figure:
 
     cancel = Cancel()
     with interruptible(cancel), _meters() as meter:
-        found = similarity_of_runs(store, runs, wish.task, cancel=cancel, watch=meter)
+        found = similarity_of_runs(
+            store, runs, wish.task, model=wish.model, cancel=cancel, watch=meter
+        )
     return plots.matrix(found, wish.title)
 
 

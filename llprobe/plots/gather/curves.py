@@ -42,7 +42,9 @@ class _Drawn:
 
 def curves(store: Store | None, runs: Sequence[str], wish: Wish) -> Curves:
     """Return the curves of runs; with `wish.by` a line per group of items in place of one."""
-    found = only_printable(tracks(store, runs, task=wish.task, lens=wish.lens), wish)
+    found = only_printable(
+        tracks(store, runs, task=wish.task, lens=wish.lens, model=wish.model), wish
+    )
     if wish.by:
         found = list(grouped(found, wish.by))
     drawn = _drawn(store, found, wish)

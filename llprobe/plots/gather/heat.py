@@ -33,7 +33,9 @@ Row = tuple[str, Sequence[int], FloatArray]
 def heat(store: Store | None, runs: Sequence[str], wish: Wish) -> Heat:
     """Return the heat maps of runs: a panel per model, or per model and task."""
     languages = wish.rows == "languages"
-    found = tracks(store, runs, task=wish.task, lens=wish.lens, languages=languages)
+    found = tracks(
+        store, runs, task=wish.task, lens=wish.lens, model=wish.model, languages=languages
+    )
     found = only_printable(found, wish)
     if languages:
         found = _with_languages(found)

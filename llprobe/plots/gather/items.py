@@ -36,7 +36,8 @@ _TAIL = 200
 
 def item_map(store: Store | None, runs: Sequence[str], wish: Wish) -> ItemMap:
     """Return which items are right at which layer, a panel per model and task."""
-    found = only_own(tracks(store, runs, task=wish.task, lens=wish.lens), "items")
+    every = tracks(store, runs, task=wish.task, lens=wish.lens, model=wish.model)
+    found = only_own(every, "items")
     panels = [
         _map(store, track, title, wish) for track, title in zip(found, titles(found), strict=True)
     ]
@@ -77,7 +78,8 @@ def trajectory(store: Store | None, runs: Sequence[str], wish: Wish) -> Trajecto
 
     Raises UsageError without an item, UnknownName for one that the runs do not have.
     """
-    found = only_own(tracks(store, runs, task=wish.task, lens=wish.lens), "items")
+    every = tracks(store, runs, task=wish.task, lens=wish.lens, model=wish.model)
+    found = only_own(every, "items")
     if store is None or not wish.item:
         raise UsageError("name an item with --item ID: `llprobe export RUN --items` lists them")
     ids = {track.cell.id: _ids(store, track) for track in found}

@@ -47,7 +47,9 @@ def radar(store: Store | None, runs: Sequence[str], wish: Wish) -> Radar:
 
     Where one layer is shown, models share a panel. Raises UsageError for fewer than three axes.
     """
-    found = only_printable(tracks(store, runs, task=wish.task, lens=wish.lens), wish)
+    found = only_printable(
+        tracks(store, runs, task=wish.task, lens=wish.lens, model=wish.model), wish
+    )
     by = wish.by or TASK
     if by == TASK:
         panels = _panels("", _by_task(store, found, wish))

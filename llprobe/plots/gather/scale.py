@@ -30,13 +30,17 @@ _BARS = "bars: 95% bootstrap intervals"
 
 def scale(store: Store | None, runs: Sequence[str], wish: Wish) -> Scale:
     """Return values against the number of parameters, at the last layer or the one of `wish`."""
-    found = only_printable(tracks(store, runs, task=wish.task, lens=wish.lens), wish)
+    found = only_printable(
+        tracks(store, runs, task=wish.task, lens=wish.lens, model=wish.model), wish
+    )
     return _scale(store, found, wish, quant=False)
 
 
 def quants(store: Store | None, runs: Sequence[str], wish: Wish) -> Scale:
     """Return values against measured bits per weight, a series per model."""
-    found = list(only_own(tracks(store, runs, task=wish.task, lens=wish.lens), "quants"))
+    found = list(
+        only_own(tracks(store, runs, task=wish.task, lens=wish.lens, model=wish.model), "quants")
+    )
     above = above_source([track.cell for track in found])
     shown = [track for track in found if track.cell.model not in above]
     left_out = tuple(

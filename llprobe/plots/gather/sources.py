@@ -88,14 +88,15 @@ def tracks(
     *,
     task: str | None = None,
     lens: str | None = None,
+    model: str | None = None,
     languages: bool = False,
 ) -> list[Track]:
     """Return every track of `runs`, in their order, each once.
 
-    `store` may be None where all runs are published. `task` and `lens` choose among the stored
-    ones; published rows are chosen by the task that they may be laid beside. With `languages` the
-    published rows are those that are told by language. Raises UnknownName for a task or lens that
-    no run has, UsageError where nothing is left.
+    `store` may be None where all runs are published. `task`, `lens` and `model` choose among the
+    stored ones; published rows are chosen by the task that they may be laid beside. With
+    `languages` the published rows are those that are told by language. Raises UnknownName for a
+    task, lens or model that no run has, UsageError where nothing is left.
     """
     own = _own(store, [run for run in runs if not is_published(run)])
     paper = [table(run) for run in dict.fromkeys(runs) if is_published(run)]
@@ -106,8 +107,13 @@ def tracks(
     ]
     _check("task", task, [*(t.task for t in own), *(n for r in rows for n in (r.task, r.panel))])
     _check("lens", lens, [t.cell.lens for t in own] if own else [lens or ""])
+    _check("model", model, [t.model for t in own] if own else [model or ""])
     found: list[Track] = [
-        track for track in own if task in {None, track.task} and lens in {None, track.cell.lens}
+        track
+        for track in own
+        if task in {None, track.task}
+        and lens in {None, track.cell.lens}
+        and model in {None, track.model}
     ]
     own_tasks = {track.panel for track in found}
     found += [

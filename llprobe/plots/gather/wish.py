@@ -37,6 +37,7 @@ class Wish:
     """As typed; see `settings.parse_layers`."""
     item: str | None = None
     title: str = ""
+    model: str | None = None
 
     @property
     def value(self) -> str:
