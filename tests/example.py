@@ -58,7 +58,7 @@ OWN = (
     Picture(
         "operations.png",
         ("radar", "example", "--lens", "norm", "--by", "operation", "--task", "calculation"),
-        "Calculation by operation at a few layers.",
+        "Calculation by operation at the last layer: some eight questions each, too few to tell.",
     ),
     Picture(
         "tasks.png",
