@@ -83,7 +83,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 
 types: $(VENV)/.dev
-	@$(BIN)/mypy llprobe
+	@$(BIN)/mypy llprobe tui
 
 imports: $(VENV)/.dev
 	@$(BIN)/lint-imports

@@ -22,7 +22,7 @@ _THEMES = ("dark", "light", "colour-blind", "mono")
 
 def tui(
     demo: Annotated[
-        bool, option("--demo", help="Open a small example that is part of llprobe.")
+        bool, option("--demo", help="Open a small example in place of the database.")
     ] = False,
     theme: Annotated[
         str, option("--theme", help=f"{', '.join(_THEMES[:-1])} or {_THEMES[-1]}.")
@@ -34,8 +34,6 @@ def tui(
         raise UnknownName("theme", theme, _THEMES)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the interface needs a terminal; `llprobe --help` lists the commands")
-    if demo and db:
-        raise UsageError("--demo opens its own database: leave out --db")
     start = import_module("llprobe.tui.start")
     code: int = start.start(None if demo else database(db), theme)
     if code:

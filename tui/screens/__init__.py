@@ -1,0 +1,1 @@
+"""The screens, one module or package each; `Page` in ../page.py is what they share."""

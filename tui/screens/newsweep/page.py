@@ -1,0 +1,298 @@
+"""The screen on which a sweep is planned, and started.
+
+Whatever is changed, in the form or in the text, becomes a draft; the draft is checked, shown on
+the other side, and planned, in threads. This module knows the order of these steps. What they do
+is known to the modules beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.timer import Timer
+from textual.widgets import Button, Static
+
+from llprobe.runner import Cancel
+from llprobe.store import Store
+from llprobe.sweep import SweepSpec
+
+from ...page import Page
+from ...widgets import Confirm
+from .choices import Choices, choices, taken_names
+from .dialogs import Prompt, SaveAs
+from .draft import Checked, Draft, checked, edited, first_draft, text_of, toggled
+from .fields import FieldLine
+from .form import Form
+from .picks import Picks
+from .planning import Planned, in_words, plan_of
+from .preview import Preview, preview
+from .starting import Ready, ready, save, start_sweep
+
+__all__ = ["NewSweepScreen"]
+
+_WIDE: Final = 110
+"""Columns from which on things stand side by side."""
+
+_HELP: Final = """\
+Choose **models**, **tasks** and **settings**; the YAML beside them is the same sweep, and can be
+edited too. Mistakes in it are named below it. What is changed in the form writes the YAML anew, so
+comments in it are lost then.
+
+Fields take what stands in the YAML: lists with commas, `model: x, task: y` in braces.
+
+The lines above the button say what the sweep comes to. `e` loads each model to say how long it
+takes and how much memory; running a sweep again continues it, and computes only what is new.
+
+The sweep runs in a process of its own: leaving the interface does not end it.
+"""
+
+
+class NewSweepScreen(Page):
+    """Plans a sweep; begins with a YAML text, or with a first sweep where it is empty."""
+
+    TITLE = "new sweep"
+    HELP = _HELP
+    AUTO_FOCUS = "#run"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012 - as in Textual
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "run", "Run now"),
+        Binding("ctrl+s", "save", "Save"),
+        Binding("e", "estimate", "Estimate"),
+        Binding("p", "preview", "Prompt"),
+        Binding("ctrl+t", "turn(1)", "Next tab"),
+        Binding("l", "turn(1)", "Next tab", show=False),
+        Binding("h", "turn(-1)", "Tab before", show=False),
+    ]
+
+    DEFAULT_CSS = """
+    NewSweepScreen #body { layout: vertical; }
+    NewSweepScreen.-wide #pane-yaml { display: block; width: 42%; }
+    NewSweepScreen.-narrow .-yaml #pane-models, NewSweepScreen.-narrow .-yaml #pane-tasks,
+    NewSweepScreen.-narrow .-yaml #pane-settings { display: none; }
+    NewSweepScreen #plan { height: auto; max-height: 5; min-height: 1; padding: 0 1; }
+    NewSweepScreen #start { height: 1; }
+    NewSweepScreen #start Button { margin: 0 1; }
+    """
+
+    WAIT: ClassVar[float] = 0.3
+    """Seconds without a change before a text is checked, and before a sweep is planned."""
+
+    def __init__(self, spec: str = "") -> None:
+        super().__init__()
+        self._given = spec
+        self.draft: Draft = {}
+        self.checked: Checked | None = None
+        self.planned: Planned | None = None
+        self._cancel = Cancel()
+        self._checking: Timer | None = None
+        self._planning: Timer | None = None
+
+    def body(self) -> ComposeResult:
+        """Form and text above what they come to."""
+        yield Form()
+        yield Static("reading models and tasks …", id="plan", markup=False)
+        with Horizontal(id="start"):
+            yield Button("Run now (ctrl+r)", id="run", variant="primary", compact=True)
+
+    def on_mount(self) -> None:
+        """Begin with what was given."""
+        # Textual looks at breakpoints when the size changes, not when a screen is opened
+        self.set_class(self.app.size.width >= _WIDE, "-wide")
+        if self._given:
+            self.query_one(Form).write(self._given)
+            self._check_text()
+        else:
+            self.ask(self._first, self._begin, name="first")
+
+    def on_screen_resume(self) -> None:
+        """Read what there is to choose from: models may have come meanwhile.
+
+        What is written to the database changes none of it, so `refresh_data` does nothing.
+        """
+        self.ask(choices, self._offer, name="choices")
+
+    def on_unmount(self) -> None:
+        """Stop a child that counts tokens."""
+        self._stop_estimate()
+
+    def _first(self) -> Draft:
+        with Store(self.llprobe.db) as store:
+            return first_draft(taken_names(store))
+
+    def _begin(self, draft: Draft) -> None:
+        if not self.draft:
+            self._change(lambda _: draft)
+
+    def _offer(self, found: Choices) -> None:
+        self.query_one(Form).offer(found)
+
+    # --- changes: from the form, from the text ---------------------------------------------------
+
+    def _change(self, change: Callable[[Draft], Draft]) -> None:
+        """Change the draft, and write the text that says so."""
+        self._settle_text()
+        self.draft = change(self.draft)
+        found = checked(text_of(self.draft))
+        form = self.query_one(Form)
+        form.show(self.draft)
+        form.write(found.text)
+        self._settled(found)
+
+    def _settle_text(self) -> None:
+        """Take over at once what was typed into the text a moment ago."""
+        if self._checking is not None:
+            self._checking.stop()
+            self._check_text()
+
+    def _check_text(self) -> None:
+        """Take over what stands in the text, as far as it can be read."""
+        self._checking = None
+        found = checked(self.query_one(Form).text)
+        if found.draft:
+            self.draft = found.draft
+            self.query_one(Form).show(found.draft)
+        self._settled(found)
+
+    def _settled(self, found: Checked) -> None:
+        self.checked = found
+        self.query_one(Form).blame(found.mistakes)
+        if found.spec is None:
+            self._stop_estimate()
+            self._say(["the YAML has mistakes: nothing can be planned yet"])
+        elif self.planned is None or self.planned.spec != found.spec:
+            self._stop_estimate()
+            self._planning = self._later(self._planning, self._plan)
+
+    def _later(self, timer: Timer | None, work: Callable[[], None]) -> Timer | None:
+        """Do something when nothing has changed for a moment."""
+        if timer is not None:
+            timer.stop()
+        if self.WAIT:
+            return self.set_timer(self.WAIT, work)
+        work()
+        return None
+
+    @on(Form.Typed)
+    def _typed(self) -> None:
+        self._checking = self._later(self._checking, self._check_text)
+
+    @on(Picks.Toggled)
+    def _toggled(self, event: Picks.Toggled) -> None:
+        key, name = str(event.picks.id), event.name
+        self._change(lambda draft: toggled(draft, key, name))
+
+    @on(FieldLine.Edited)
+    def _edited(self, event: FieldLine.Edited) -> None:
+        self._change(lambda draft: edited(draft, event.key, event.value))
+
+    # --- what it comes to ------------------------------------------------------------------------
+
+    def _plan(self, *, estimate: bool = False) -> None:
+        spec = self.checked.spec if self.checked else None
+        if spec is None:
+            return
+        self._stop_estimate()
+        cancel, database = self._cancel, self.llprobe.db
+
+        def read() -> Planned:
+            with Store(database) as store:
+                return plan_of(spec, store, cancel, estimate=estimate)
+
+        self._say(["loading each model to count tokens …" if estimate else "planning …"])
+        self.ask(read, self._show_plan, name="plan")
+
+    def _stop_estimate(self) -> None:
+        self._cancel.request()
+        self._cancel.request()  # the second time ends the child now
+        self._cancel = Cancel()
+
+    def _show_plan(self, found: Planned) -> None:
+        if self.checked and self.checked.spec == found.spec:
+            self.planned = found
+            self._say(in_words(found))
+
+    def _say(self, lines: list[str]) -> None:
+        self.query_one("#plan", Static).update("\n".join(lines))
+
+    def action_estimate(self) -> None:
+        """Say how long the sweep takes and what memory, by loading each model."""
+        if self._spec():
+            self._plan(estimate=True)
+
+    def _spec(self) -> SweepSpec | None:
+        """Return the sweep, after saying what is wrong where there is none."""
+        self._settle_text()
+        found = self.checked
+        if found is not None and found.spec is None:
+            self.trouble(f"the YAML has mistakes: {found.mistakes[0]}")
+        return found.spec if found else None
+
+    # --- prompts, files, running -----------------------------------------------------------------
+
+    def action_turn(self, by: int) -> None:
+        """Go to another tab."""
+        self.query_one(Form).turn(by)
+
+    def action_preview(self) -> None:
+        """Show the exact prompt of the task under the cursor, or of the sweep's first one."""
+        spec = self._spec()
+        if spec:
+            name = self.query_one(Form).task_here or spec.tasks[0]
+            self.ask(lambda: preview(spec, name), lambda p: self._prompt(spec, p), name="prompt")
+
+    def _prompt(self, spec: SweepSpec, first: Preview) -> None:
+        def turn(shown: Prompt, way: int, number: int) -> None:
+            self.ask(lambda: preview(spec, first.task, way, number), shown.show, name="prompt")
+
+        self.app.push_screen(Prompt(first, turn))
+
+    def action_save(self) -> None:
+        """Ask where to save the file."""
+        spec = self._spec()
+        if spec:
+            self.app.push_screen(SaveAs(f"{spec.name}.yaml"), lambda path: self._save(path or ""))
+
+    def _save(self, path: str, *, replace: bool = False) -> None:
+        found = self.checked
+        if path and found:
+            self.ask(
+                lambda: save(found, path, replace=replace),
+                lambda said: self._saved(path, said),
+                name="save",
+            )
+
+    def _saved(self, path: str, said: str) -> None:
+        if said:
+            self.app.notify(said, markup=False)
+            return
+        question = Confirm(f"{path} is there already. Replace it?", "Replace")
+        self.app.push_screen(question, lambda yes: self._save(path, replace=True) if yes else None)
+
+    @on(Button.Pressed, "#run")
+    def action_run(self) -> None:
+        """Start the sweep in a process of its own, and watch it."""
+        spec, database = self._spec(), self.llprobe.db
+        if spec:
+            self.ask(lambda: ready(database, spec), self._sure, name="run")
+
+    def _sure(self, found: Ready) -> None:
+        """Ask before what is large, or takes the place of something."""
+        if not found.question:
+            self._start(found)
+            return
+        question = Confirm(found.question, "Run")
+        self.app.push_screen(question, lambda yes: self._start(found) if yes else None)
+
+    def _start(self, found: Ready) -> None:
+        database, name = self.llprobe.db, found.spec.name
+
+        def begun(_: int) -> None:
+            self.llprobe.open_monitor(name)
+
+        self.ask(lambda: start_sweep(database, found), begun, name="run")

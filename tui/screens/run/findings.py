@@ -1,0 +1,128 @@
+"""The tab of findings: what each cell's curve says, in sentences, and what is to be known beside.
+
+This module knows the order of sentences. They are `llprobe.page.findings`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from llprobe.analysis.paired import Comparison
+from llprobe.page.data import CellView
+from llprobe.page.findings import sentences
+from llprobe.store import CellRecord
+
+from .board import Board
+from .data import Found, NamedCell, RunData
+from .tab import RunTab, Scroll
+
+__all__ = ["FindingsTab", "last_two_words", "remarks", "said_of"]
+
+
+class FindingsTab(RunTab):
+    """Onset, peak, the last two layers, in words with numbers."""
+
+    DEFAULT_CSS = """
+    FindingsTab Scroll { height: 1fr; }
+    """
+
+    def __init__(self, board: Board) -> None:
+        super().__init__(board)
+        self._said = 0
+
+    def compose(self) -> ComposeResult:
+        """Yield the place of the texts."""
+        with Scroll(can_focus=True):
+            yield Static(id="missing", markup=False)
+
+    def enter(self) -> None:
+        """Put the focus where the arrows scroll."""
+        self.query_one(Scroll).focus()
+
+    def draw(self, told: RunData) -> None:
+        """Have every cell analysed; what is there is shown."""
+        self._said = 0
+        self.query(".said").remove()
+        self.board.need([each.cell for each in told.scored], "mc1", self._more)
+        self._more()
+
+    def _more(self) -> None:
+        """Add what is there of the next cells, in the run's order."""
+        if self.told is None:
+            return
+        cells, scroll, note = self.told.scored, self.query_one(Scroll), self.query_one("#missing")
+        while self._said < len(cells):
+            each = cells[self._said]
+            found = self.board.get(each.cell, "mc1")
+            if found is None:
+                break
+            self._said += 1
+            scroll.mount(_text(_cell_lines(each, found)), before=note)
+        missing = len(cells) - self._said
+        self.query_one("#missing", Static).update(
+            f"computing: {self._said} of {len(cells)} cells" if missing
+            else "" if cells else "nothing is scored yet"
+        )  # fmt: skip
+        if not missing:
+            scroll.mount(_text(_listed("Remarks", remarks(self.told.cells))), before=note)
+            self._said = len(cells) + 1
+
+
+def _text(lines: Sequence[Text]) -> Static:
+    return Static(Text("\n").join(lines), classes="said")
+
+
+def _cell_lines(each: NamedCell, found: Found) -> list[Text]:
+    n = f" (n = {found.evidence.n_items})" if found.evidence else ""
+    return _listed(f"{each.name}{n}", list(said_of(each.cell, found)))
+
+
+def _listed(title: str, sentences_: Sequence[str]) -> list[Text]:
+    if not sentences_:
+        return []
+    return [Text(title, "bold underline"), *(Text(f"• {each}") for each in sentences_), Text()]
+
+
+def said_of(cell: CellRecord, found: Found) -> Iterator[str]:
+    """Yield what is found in a cell, a sentence each."""
+    if found.evidence is None:
+        yield f"No findings: {found.error}"
+        return
+    view = CellView(
+        cell, "", "", cell.task, cell.task, {"mc1": found.evidence}, stars_best="", stars_last="",
+        items=None,
+    )  # fmt: skip
+    yield from sentences(view)
+    if found.last_two is not None:
+        yield last_two_words(found.last_two)
+
+
+def last_two_words(found: Comparison) -> str:
+    """Say how the layer before the last (b) stands to the last (a), on the same items."""
+    points = 100 * found.difference
+    p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
+    said = (
+        f"The layer before the last has {100 * found.b:.1f}%, the last {100 * found.a:.1f}%: "
+        f"{points:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}], {p}; "
+        f"{found.wins} items are right only before, {found.losses} only at the last."
+    )
+    if found.p < 0.05:
+        return said
+    return f"{said} No difference is shown: {100 * found.detectable:.1f} points could have been."
+
+
+def remarks(cells: Sequence[CellRecord]) -> list[str]:
+    """Say what was mended, skipped or did not come to its end, each once."""
+    said: dict[str, None] = {}
+    for cell in cells:
+        skipped = [f"skipped {s.id}: {s.reason}" for s in cell.skipped]
+        failed = [f"failed on {cell.model}: {cell.error}"] if cell.error else []
+        left = f"{cell.n_done} of {cell.n_items} items are scored on {cell.model}"
+        unfinished = [left] if cell.n_done < cell.n_items else []
+        for remark in (*cell.notes, *skipped, *failed, *unfinished):
+            said[f"{cell.task}: {remark}"] = None
+    return list(said)

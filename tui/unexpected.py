@@ -1,0 +1,23 @@
+"""Errors that nobody foresaw: written down whole, said in one line. It knows no screen."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+__all__ = ["unexpected"]
+
+
+def unexpected(error: BaseException, database: Path) -> str:
+    """Write an error's traceback to a log beside the database; return a line that says so."""
+    log = database.parent / "logs" / "tui-errors.log"
+    said = f"llprobe did not expect this: {type(error).__name__}: {error}"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{now}\n{''.join(traceback.format_exception(error))}\n")
+    except OSError as problem:
+        return f"{said}; it could not be written to {log} ({problem.strerror})"
+    return f"{said}; {log} says where, please report it"
