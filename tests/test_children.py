@@ -548,8 +548,7 @@ def test_a_child_that_dies_when_all_is_done_fails_nothing(
 ) -> None:
     sabotage = DIES_AFTER_JOB.replace("ABLATION", "skip:3")
     starts.start = worker(sabotage)
-    (failed,) = of_kind(list(run(plan, store, "llprobe run")), Failed)
-    assert failed.cells == ()
+    assert not of_kind(list(run(plan, store, "llprobe run")), Failed)
     assert statuses(store, plan) == ["done"] * 4
     assert store.run(plan.id).status == "done"
     assert scores_of(store.path) == scores_of(whole)

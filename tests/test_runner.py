@@ -199,22 +199,6 @@ def test_lenses_share_a_pass_and_one_that_is_there_stays(
 # --- deaths -------------------------------------------------------------------------------------
 
 
-def test_a_worker_that_dies_after_its_work_changes_nothing(
-    plan: Plan, store: Store, whole: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def dies_late(*arguments: object) -> Iterator[Event]:
-        yield from call(*arguments)  # type: ignore[arg-type]
-        yield Failed("RunError", "the worker died of SIGABRT", 1)
-
-    monkeypatch.setattr(runner, "call", dies_late)
-    events = list(run(plan, store, "test"))
-    assert not [event for event in events if isinstance(event, Failed)]
-    assert store.run(plan.id).status == "done"
-    stored, expected = scores_of(store.path), scores_of(whole)
-    assert len(stored) == 24
-    assert stored.items() <= expected.items()
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
 def test_a_dead_worker_is_told_and_the_next_model_tried(
     number: signal.Signals, both: Plan, whole: Path, tmp_path: Path

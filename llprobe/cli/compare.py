@@ -54,7 +54,7 @@ def compare(
         ),
     ] = "last",
     curve: Annotated[
-        bool, option("--curve", "--layers", help="Every layer, matched by relative depth.")
+        bool, option("--curve", help="Every layer, matched by relative depth.")
     ] = False,
     by: By = None,
     metric: Metric = "mc1",
