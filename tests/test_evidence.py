@@ -14,6 +14,7 @@ from llprobe.errors import UsageError
 from llprobe.events import GroupScored, ItemResult
 from llprobe.plan import Plan
 from llprobe.report import curve_evidence, option_table, tables
+from llprobe.report.evidence import sureness
 from llprobe.store import CellRecord, Store
 from llprobe.task import load_questions
 
@@ -180,15 +181,15 @@ def test_intervals_do_not_collapse_where_all_items_agree(store: Store, plan: Pla
     assert np.allclose(found.high, wilson(0, 20)[1])
 
 
-def test_sure_and_right_is_well_calibrated(store: Store, plan: Plan) -> None:
+def test_sure_and_right_is_well_calibrated() -> None:
     table = normal_table(9, 30, 2)
     table.logprob[:] = -20.0
     table.logprob[table.best] = -1.0
-    sure = curve_evidence(cell_of(table, store.cells(plan.id)[0], 2), table)
+    sure = sureness(table)
     assert (sure.rank == 1).all()
     assert np.allclose([sure.brier, sure.calibration_error], 0, atol=1e-6)
     table.logprob[table.best] = -40.0  # as sure of the others
-    wrong = curve_evidence(cell_of(table, store.cells(plan.id)[0], 2), table)
+    wrong = sureness(table)
     assert (wrong.rank == 4).all()
     assert (wrong.brier > 1).all()
     assert np.allclose(wrong.calibration_error, 1 / 3)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.report.evidence import CurveEvidence
+from llprobe.report.evidence import CurveEvidence, Sureness
 from llprobe.store import CellRecord, RunRecord
 
 __all__ = [
@@ -132,6 +132,8 @@ class CellView:
     """The same of the last scored layer."""
     items: ItemScores | None
     """None where items were left out."""
+    sureness: Sureness | None = None
+    """What the options' probabilities are worth; None where nobody shows it."""
 
 
 @dataclass(frozen=True)

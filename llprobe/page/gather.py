@@ -29,7 +29,7 @@ from llprobe.page.items import TextBook, item_scores
 from llprobe.page.names import CellName, cell_names
 from llprobe.published.tables import Series
 from llprobe.report.compare.difference import stars
-from llprobe.report.evidence import CurveEvidence, curve_evidence
+from llprobe.report.evidence import CurveEvidence, curve_evidence, sureness
 from llprobe.report.pairing import Side
 from llprobe.report.sametests import adjusted_once, mark
 from llprobe.report.tables import option_table
@@ -97,7 +97,7 @@ def _view(
     curves = {metric: curve_evidence(cell, table, metric) for metric in _metrics(table)}
     view = CellView(
         cell, run, name.variant, name.label, name.full, curves,
-        stars_best="", stars_last="", items=items,
+        stars_best="", stars_last="", items=items, sureness=sureness(table),
     )  # fmt: skip
     side = Side(cell.model, run, cell, table, table.ids)
     return view, mark((side,), (metric_of(table)[:, -1],))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from llprobe.analysis.finding import PeakFinding
 from llprobe.page.data import CellView, ItemScores, Page, TextSet
-from llprobe.report.evidence import CurveEvidence
+from llprobe.report.evidence import CurveEvidence, Sureness
 
 __all__ = ["as_json", "as_script_json", "blocks", "pack_scores", "pack_texts"]
 
@@ -103,14 +103,23 @@ def _cell(view: CellView, number: int, texts: dict[str, str]) -> dict[str, Any]:
         "curves": {name: _curve(evidence) for name, evidence in view.curves.items()},
         "more": {
             "margin": _numbers(curve.margin), "entropy": _numbers(curve.entropy),
-            "kl": _numbers(curve.kl), "rank": _numbers(curve.rank), "brier": _numbers(curve.brier),
-            "calibration": _numbers(curve.calibration_error),
+            "kl": _numbers(curve.kl), **_sureness(view.sureness),
         },
     }  # fmt: skip
     if view.items is not None:
         n_options = len(view.items.thousandths)
         found["pack"] = {"id": f"c{number}", "texts": texts[view.items.texts], "options": n_options}
     return found
+
+
+def _sureness(found: Sureness | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {
+        "rank": _numbers(found.rank),
+        "brier": _numbers(found.brier),
+        "calibration": _numbers(found.calibration_error),
+    }
 
 
 def _curve(evidence: CurveEvidence) -> dict[str, Any]:

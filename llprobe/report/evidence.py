@@ -24,7 +24,7 @@ from llprobe.errors import UsageError
 from llprobe.report.spans import spans
 from llprobe.store import CellRecord
 
-__all__ = ["CurveEvidence", "curve_evidence", "mean_interval"]
+__all__ = ["CurveEvidence", "Sureness", "curve_evidence", "mean_interval", "sureness"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -79,18 +79,33 @@ class CurveEvidence:
     """Mean entropy of the options' distribution, in nats."""
     kl: FloatArray
     """Mean divergence of that distribution from the last layer's, in nats."""
-    rank: FloatArray
-    """Mean rank of the designated best option among its item's, 1 is the highest."""
-    brier: FloatArray
-    """Mean Brier score of the options' probabilities, in [0, 2]; 0 is best."""
-    calibration_error: FloatArray
-    """How far the choices' probabilities lie from how often they are true, on average."""
     findings: tuple[LayerFinding, ...]
     """Onset, jump, peak, saturation, early exit."""
     stability: Stability
     """How often the choice stays from layer to layer."""
     remarks: tuple[str, ...]
     """What a reader must know beside the numbers, a sentence each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sureness:
+    """What the options' probabilities are worth at every layer, (n_layers,) each."""
+
+    rank: FloatArray
+    """Mean rank of the designated best option among its item's, 1 is the highest."""
+    brier: FloatArray
+    """Mean Brier score of the options' probabilities, in [0, 2]; 0 is best."""
+    calibration_error: FloatArray
+    """How far the choices' probabilities lie from how often they are true, on average."""
+
+
+def sureness(table: OptionTable) -> Sureness:
+    """Compare probabilities with the truth; it takes as long as all of `curve_evidence`."""
+    return Sureness(
+        rank=_finite_mean(measures.rank(table)),
+        brier=_finite_mean(brier(table)),
+        calibration_error=calibration(table).error,
+    )
 
 
 def curve_evidence(
@@ -120,9 +135,6 @@ def curve_evidence(
         margin=_finite_mean(measures.margin(table)),
         entropy=_finite_mean(measures.entropy(table)),
         kl=_finite_mean(measures.divergence(table)),
-        rank=_finite_mean(measures.rank(table)),
-        brier=_finite_mean(brier(table)),
-        calibration_error=calibration(table).error,
         findings=layer_findings(
             values, better.values, choices, table.layers, depth, clusters, seed
         ),
