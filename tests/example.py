@@ -2,8 +2,8 @@
 
     python tests/example.py [--db FILE] [--folder docs/example] [--no-sweep]
 
-The sweep takes more than an hour on two cores and two minutes on a large GPU; what is stored is not
-computed again. This module knows which commands make the example.
+The sweep takes two minutes on a large GPU, far longer on two cores; what is stored is not computed
+again. This module knows which commands make the example.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def page() -> str:
         "The default model as it is shipped (Q4_1) and two quants made from it, all tasks of the",
         "group `paper`, 50 questions each (200 in xMPS), two lenses: [sweep.yaml](sweep.yaml).",
         "`make example` computes it and writes this folder. It was computed on an H100 in two",
-        "minutes; two cores of a laptop take more than an hour.",
+        "minutes; `llprobe sweep plan sweep.yaml` says how long your machine takes.",
         "",
         "```",
         "llprobe sweep run sweep.yaml",
