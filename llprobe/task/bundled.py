@@ -13,9 +13,10 @@ from importlib import resources
 from pathlib import Path
 
 from llprobe.errors import TaskError, UnknownName
-from llprobe.task.definition import Definition, parse_definition
+from llprobe.task.definition import Definition
 from llprobe.task.files import read_text
 from llprobe.task.include import read_task_file
+from llprobe.task.parse import parse_definition
 from llprobe.task.published import Published, published, without_hub
 from llprobe.task.render import Renderer
 from llprobe.task.shelf import Shelved, find, shelved

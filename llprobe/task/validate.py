@@ -12,10 +12,11 @@ from typing import Any
 
 from llprobe.errors import TaskError, UsageError
 from llprobe.task.build import build
-from llprobe.task.definition import Definition, gather_definition
+from llprobe.task.definition import Definition
 from llprobe.task.gather import Gatherer
 from llprobe.task.groups import gather_group, is_group
 from llprobe.task.include import read_task_file
+from llprobe.task.parse import gather_definition
 from llprobe.task.published import without_hub
 from llprobe.task.records import Row, Skipped, TaskRequest
 from llprobe.task.render import Renderer, Template
