@@ -18,6 +18,8 @@ _COMMANDS: Final = {
     "run": "run",
     "ls": "runs",
     "show": "runs",
+    "tag": "tags",
+    "note": "tags",
     "compare": "compare",
     "ask": "ask",
     "plot": "plot",
@@ -29,6 +31,8 @@ _COMMANDS: Final = {
     "models": "models",
     "tasks": "tasks",
     "tui": "tui",
+    "rpc": "rpc",
+    "cluster": "cluster",
     "locate": "runs",
     "doctor": "doctor",
 }

@@ -17,6 +17,7 @@ from llprobe.analysis import METRICS
 from llprobe.cli.options import By, Db, Format, FormatOption, Metric, Output, database, option
 from llprobe.cli.output import Column, drawn, emit, err, percent, write
 from llprobe.cli.statsview import print_stats
+from llprobe.cli.tags import print_marks
 from llprobe.errors import UnknownName, UsageError
 from llprobe.report import Summary, WrittenSummary, sparkline
 from llprobe.store import CellRecord, Store
@@ -45,16 +46,25 @@ _RUN_COLUMNS = (
     Column("models", "models", _few, wraps=True),
     Column("tasks", "tasks", _few, wraps=True),
     Column("lenses", "lens", _joined, wraps=True),
+    Column("tags", "tags", _joined, wraps=True),
     Column("items", "items", right=True),
 )
 
 
-def ls(db: Db = None, form: FormatOption = Format.TABLE, output: Output = None) -> None:
+def ls(
+    tag: Annotated[
+        list[str] | None,
+        option("--tag", help="Only runs that have this tag; may be repeated, for all of them."),
+    ] = None,
+    db: Db = None,
+    form: FormatOption = Format.TABLE,
+    output: Output = None,
+) -> None:
     """List the runs that are stored, the newest first."""
     with Store(database(db), create=False) as store:
-        rows = report.run_rows(store.runs())
-    named = any(row["name"] for row in rows)
-    columns = [column for column in _RUN_COLUMNS if named or column.key != "name"]
+        rows = report.run_rows(report.tagged(store.runs(), tag or ()))
+    empty = [key for key in ("name", "tags") if not any(row[key] for row in rows)]
+    columns = [column for column in _RUN_COLUMNS if column.key not in empty]
     if any(row["done"] < row["items"] for row in rows):
         columns.append(Column("done", "scored", right=True))
     emit(rows, columns, form, output)
@@ -79,6 +89,7 @@ def show(
         raise UsageError(f"--stats is a row per cell: leave out {'--wide' if wide else '--by'}")
     with Store(database(db), create=False) as store:
         found = store.find_run(run)
+        print_marks(store.run(found))
         if stats:
             print_stats(store, found, metric, form, output)
             return

@@ -27,6 +27,7 @@ def to_markdown(page: Page) -> str:
     parts = [
         f"# {escape(page.title)}\n",
         f"llprobe {escape(page.version)}, {page.made[:16].replace('T', ' ')} UTC.\n",
+        *_notes(page),
         *_summary(page),
         *_written(page),
         "## How to read it\n",
@@ -69,6 +70,16 @@ def table(names: Sequence[str], right: Iterable[str], rows: Iterable[Sequence[st
     ruled = ["| " + " | ".join(escape(text) for text in line) + " |" for line in lines]
     ruled.insert(1, "|" + "|".join(" ---: " if n in chosen else " --- " for n in names) + "|")
     return "\n".join(ruled) + "\n"
+
+
+def _notes(page: Page) -> Iterator[str]:
+    """What a person says of the runs: tags, and the note as a quotation."""
+    for run in (view.record for view in page.runs if view.record.marked):
+        tags = f" ({escape(', '.join(run.tags))})" if run.tags else ""
+        yield f"**{escape(run.name or run.id[:8])}**{tags}\n"
+        if run.note:
+            # two spaces break a line
+            yield "".join(f"> {escape(line)}  \n" for line in run.note.splitlines())
 
 
 def _summary(page: Page) -> Iterator[str]:

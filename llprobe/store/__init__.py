@@ -4,16 +4,19 @@
 """
 
 from llprobe.store.database import default_path
+from llprobe.store.marks import LONGEST_TAG, checked_tags
 from llprobe.store.options import OptionRow
 from llprobe.store.read import CellAnswer, CellRecord, CellScores, RunRecord
 from llprobe.store.store import Store
 
 __all__ = [
+    "LONGEST_TAG",
     "CellAnswer",
     "CellRecord",
     "CellScores",
     "OptionRow",
     "RunRecord",
     "Store",
+    "checked_tags",
     "default_path",
 ]

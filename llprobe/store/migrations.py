@@ -99,7 +99,19 @@ def _clusters(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE items ADD COLUMN cluster TEXT NOT NULL DEFAULT ''")
 
 
+def _marks(db: sqlite3.Connection) -> None:
+    """Keep what a person says of a run: tags, and a note."""
+    for statement in (
+        """CREATE TABLE run_tags (
+            run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, tag TEXT NOT NULL,
+            PRIMARY KEY (run, tag)) WITHOUT ROWID""",
+        """CREATE TABLE run_notes (
+            run TEXT PRIMARY KEY REFERENCES runs(id) ON DELETE CASCADE, note TEXT NOT NULL)""",
+    ):
+        db.execute(statement)
+
+
 _Step = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: tuple[_Step, ...] = (_first, _answers, _sweeps, _tallies_order, _clusters)
+MIGRATIONS: tuple[_Step, ...] = (_first, _answers, _sweeps, _tallies_order, _clusters, _marks)
 """Step n is at index n - 1; the newest schema's version is their number."""

@@ -42,6 +42,8 @@ class RunRecord:
     models: tuple[str, ...]
     tasks: tuple[str, ...]
     lenses: tuple[str, ...]
+    tags: tuple[str, ...]
+    """Words that a person sorts runs by, in order."""
     n_done: int
     n_items: int
     name: str
@@ -49,6 +51,13 @@ class RunRecord:
     n_cells: int
     cells_done: int
     cells_failed: int
+    note: str
+    """What a person says of it; empty for nothing."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether a person has said anything of it."""
+        return bool(self.tags or self.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +171,8 @@ SELECT r.id, r.created, r.updated, r.command, r.status,
     WHERE rc.run = r.id ORDER BY rc.position)),
   (SELECT json_group_array(l) FROM (SELECT DISTINCT c.lens AS l FROM run_cells rc
     JOIN cells c ON c.id = rc.cell WHERE rc.run = r.id ORDER BY rc.position)),
+  (SELECT json_group_array(tag) FROM (SELECT t.tag FROM run_tags t WHERE t.run = r.id
+    ORDER BY t.tag)),
   (SELECT coalesce(sum(g.n_items), 0) FROM run_cells rc
     JOIN scored_groups g ON g.cell = rc.cell WHERE rc.run = r.id),
   (SELECT coalesce(sum(c.n_items), 0) FROM run_cells rc
@@ -171,7 +182,8 @@ SELECT r.id, r.created, r.updated, r.command, r.status,
   (SELECT count(*) FROM run_cells rc JOIN cells c ON c.id = rc.cell
     WHERE rc.run = r.id AND c.status = 'done'),
   (SELECT count(*) FROM run_cells rc JOIN cells c ON c.id = rc.cell
-    WHERE rc.run = r.id AND c.status = 'failed')
+    WHERE rc.run = r.id AND c.status = 'failed'),
+  coalesce((SELECT n.note FROM run_notes n WHERE n.run = r.id), '')
 FROM runs r WHERE ?1 IN ('', r.id) ORDER BY r.updated DESC, r.created DESC
 """
 
@@ -182,11 +194,11 @@ def read_runs(db: sqlite3.Connection, working: Collection[str], only: str = "") 
 
 
 def _run(row: tuple[Any, ...], *, alive: bool) -> RunRecord:
-    id_, created, updated, command, status, *listed = row[:8]
-    models, tasks, lenses = (tuple(json.loads(text)) for text in listed)
+    id_, created, updated, command, status, *listed = row[:9]
+    models, tasks, lenses, tags = (tuple(json.loads(text)) for text in listed)
     # whatever one process left as its last word, another may work on it
     status = "running" if alive else _status(status, alive=False)
-    return RunRecord(id_, created, updated, command, status, models, tasks, lenses, *row[8:])
+    return RunRecord(id_, created, updated, command, status, models, tasks, lenses, tags, *row[9:])
 
 
 def _status(stored: str, *, alive: bool) -> str:
