@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.agreement import Agreement
 from llprobe.estimate import Counts, Rates
 from llprobe.model import ModelInfo
 from llprobe.plan import Job
@@ -238,12 +239,14 @@ class Quantized:
 class Checked:
     """What `doctor` found: facts for a person, and differences by layer where a model was given.
 
-    `differences[lens]` (n_layers,) is the largest relative difference of summed log-probs.
+    `differences[lens]` (n_layers,) is the largest relative difference of summed log-probs,
+    `agreement` that of the device in use and the CPU, None where the CPU is the only one.
     """
 
     facts: dict[str, str]
     layers: tuple[int, ...] = ()
     differences: dict[str, FloatArray] = field(default_factory=dict)
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True, slots=True)

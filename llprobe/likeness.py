@@ -23,7 +23,7 @@ from llprobe.errors import UnknownName, UsageError
 from llprobe.events import Failed, StatesBatch, StatesRequest, StatesStarted
 from llprobe.model import ModelInfo, read_model
 from llprobe.report.similarity import LayerCosines, Similarity
-from llprobe.settings import EngineSettings, parse_layers
+from llprobe.settings import EngineSettings, parse_layers, settings_from
 from llprobe.store import CellRecord, Store
 from llprobe.task import Item, Questions, Skipped, TaskRequest, load_questions
 
@@ -110,7 +110,7 @@ def similarity_of_runs(  # noqa: PLR0913 - what is read of it, and who steers an
     by_file = {each.fingerprint: each for each in named}
     models = [_model_of(each) for each in by_file.values()]
     asked = _questions_of(cell)
-    how = how or Reading(engine=EngineSettings(**cell.settings))
+    how = how or Reading(engine=settings_from(cell.settings))
     return layer_similarity(models, replace(asked, items=asked.items[:n_items]), how, cancel, watch)
 
 

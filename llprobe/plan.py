@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import groupby
 
@@ -271,7 +271,7 @@ def _cell(
         "questions": questions.hash,
         "lens": lens,
         "layers": layers,
-        "settings": asdict(settings),
+        "settings": settings.deciding(),
     }
     # cells that were stored before there were ablations keep their ids
     decides |= {} if ablation == "none" else {"ablation": ablation}

@@ -7,11 +7,23 @@ what they are applied to.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from llprobe.errors import UsageError
+from llprobe.rpc import parse_servers
 
-__all__ = ["LENSES", "MAX_SEQUENCES", "EngineSettings", "Patience", "parse_layers", "patience"]
+__all__ = [
+    "LENSES",
+    "MAX_SEQUENCES",
+    "EngineSettings",
+    "Patience",
+    "RpcSettings",
+    "parse_layers",
+    "patience",
+    "settings_from",
+]
 
 LENSES = ("norm", "paper", "raw")
 """`norm`: final norm at every layer; `paper`: only before the last layer's logits; `raw`: never."""
@@ -67,6 +79,48 @@ class EngineSettings:
     def max_leaves(self) -> int:
         """Most option sequences of one pass: sequence 0 holds the prefix, a batch all sequences."""
         return min(MAX_SEQUENCES, self.n_batch) - 1
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """RPC servers whose devices are used beside this machine's, HOST:PORT each."""
+        return ()
+
+    def using(self, servers: Sequence[str]) -> EngineSettings:
+        """Return these settings with other RPC servers, or with none; UsageError for no address."""
+        own = {name: value for name, value in asdict(self).items() if name != "rpc"}
+        return RpcSettings(**own, rpc=tuple(servers)) if servers else EngineSettings(**own)
+
+    def deciding(self) -> dict[str, Any]:
+        """Return what of the settings a number can depend on: not where a server is just now."""
+        return asdict(self) | ({"rpc": True} if self.servers else {})
+
+
+@dataclass(frozen=True, slots=True)
+class RpcSettings(EngineSettings):
+    """Settings of a run that uses devices of other machines, through llama.cpp's RPC servers.
+
+    A class of its own: what was computed and stored without such servers stays what it is, its
+    ids included.
+    """
+
+    rpc: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no address, and what llama.cpp would abort on."""
+        # not super(): a dataclass with slots is made anew, and super() would look for the old one
+        EngineSettings.__post_init__(self)
+        object.__setattr__(self, "rpc", parse_servers(self.rpc))
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """As in `EngineSettings`."""
+        return self.rpc
+
+
+def settings_from(stored: Mapping[str, Any]) -> EngineSettings:
+    """Return settings from their fields as they were stored."""
+    own = {name: value for name, value in stored.items() if name != "rpc"}
+    return EngineSettings(**own).using(stored.get("rpc", ()))
 
 
 def parse_layers(text: str | None, n_layers: int) -> tuple[int, ...]:

@@ -10,9 +10,11 @@ This module knows requests and the engine. It does not know the store or who ask
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from llprobe.ablation import parse_ablation
 from llprobe.analysis.similarity import cosine_to_last, cosine_to_next, gram
 from llprobe.engine import native
 from llprobe.engine.calibrate import calibrate
-from llprobe.engine.check import compare_modes
+from llprobe.engine.check import agreement, compare_modes, read_fixed
 from llprobe.engine.grid import look
 from llprobe.engine.packed import count_prompts, count_task, pack_prompts, pack_task
 from llprobe.engine.probe import Probe
@@ -62,6 +64,7 @@ from llprobe.events import (
     Tokens,
     TokensRequest,
 )
+from llprobe.lastwords import pass_on, servers_of
 from llprobe.machine import peak_memory
 from llprobe.plan import Job
 from llprobe.task import Questions, Skipped
@@ -143,9 +146,14 @@ def _check(request: CheckRequest) -> Iterator[Event]:
     if request.model is None:
         yield Checked(native.build_info())
         return
-    difference, layers, worst = compare_modes(request.model, request.settings)
-    facts = native.build_info() | {"self_check": f"{difference:.3g}"}
-    yield Checked(facts, layers, worst)
+    settings = request.settings
+    fast, reference = (read_fixed(request.model, of) for of in (settings, settings.reference()))
+    facts = native.build_info() | {"self_check": f"{fast.difference:.3g}", "split": str(fast.split)}
+    agrees = None
+    if fast.split.devices:
+        alone = replace(settings.using(()), n_gpu_layers=0)
+        agrees = agreement(fast, read_fixed(request.model, alone))
+    yield Checked(facts, fast.layers, compare_modes(fast, reference), agrees)
 
 
 def _tokens(request: TokensRequest) -> Iterator[Event]:
@@ -183,7 +191,10 @@ def _score(request: ScoreRequest) -> Iterator[Event]:
         record = native.build_info() | {
             "threads": str(probe.model.n_threads),
             "self_check": f"{probe.check.difference:.3g}",
+            "split": str(probe.split),
         }
+        if settings.servers:
+            record["rpc_servers"] = ", ".join(settings.servers)
         yield ModelLoaded(record, time.perf_counter() - started)
         for job in request.jobs:
             writes = job.first.questions.answer == "generate"
@@ -251,17 +262,25 @@ def main(fd: int) -> None:
     """Serve one request from the pipe `fd`."""
     with Connection(fd) as pipe:
         request: Request = pipe.recv()
+        speaking = threading.Lock()
+
+        def send(event: Event) -> None:
+            with speaking:  # ggml's last words come from a thread of its own
+                pipe.send(event)
+
+        servers = servers_of(request)
+        native.on_abort(lambda said: pass_on(said, servers, send))
         # the parent may be killed at any moment: then there is nobody left to tell
         with suppress(BrokenPipeError, ConnectionResetError):
             try:
                 for event in carry_out(request):
-                    pipe.send(event)
+                    send(event)
                     if _stop_asked(pipe):
                         return
             except (BrokenPipeError, ConnectionResetError):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
-                pipe.send(_failure(error))
+                send(_failure(error))
 
 
 if __name__ == "__main__":

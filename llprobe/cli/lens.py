@@ -22,10 +22,13 @@ from llprobe.cli.options import (
     Layers,
     Model,
     Output,
+    Rpc,
     Threads,
     option,
+    servers,
 )
 from llprobe.cli.output import Column, draw, emit, err, write
+from llprobe.cli.rpc import warn_open
 from llprobe.errors import UsageError
 from llprobe.events import LensGrid, LensRequest
 from llprobe.model import resolve
@@ -49,6 +52,7 @@ def lens(
     ] = None,
     threads: Threads = None,
     gpu_layers: GpuLayers = -1,
+    rpc: Rpc = None,
     ctx: Ctx = None,
     force: Force = False,
     form: FormatOption = Format.TABLE,
@@ -59,6 +63,8 @@ def lens(
         raise UsageError(f"no lens {lens_!r}; known: {', '.join(LENSES)}")
     info = resolve(model)
     settings = EngineSettings(n_threads=threads, n_gpu_layers=gpu_layers, n_ctx=ctx, force=force)
+    settings = settings.using(servers(rpc))
+    warn_open(settings.servers)
     chosen = parse_layers(layers, info.n_layers)
     grid = ask(LensRequest(info, settings, text, lens_, chosen, top, tuple(track or ())), LensGrid)
     for note in grid.notes:

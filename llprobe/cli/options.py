@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from llprobe.errors import UsageError
+from llprobe.rpc import parse_servers
 from llprobe.settings import EngineSettings
 from llprobe.store import default_path
 
@@ -35,6 +36,7 @@ __all__ = [
     "Model",
     "Output",
     "Reference",
+    "Rpc",
     "Set",
     "Threads",
     "Ubatch",
@@ -43,6 +45,7 @@ __all__ = [
     "database",
     "engine_settings",
     "option",
+    "servers",
     "task_settings",
 ]
 
@@ -138,6 +141,14 @@ Threads = Annotated[
     int | None, option("--threads", help="CPU threads; default: one per performance core.")
 ]
 GpuLayers = Annotated[int, option("-ngl", "--gpu-layers", help="Layers on the GPU, -1 = all.")]
+Rpc = Annotated[
+    str | None,
+    option(
+        "--rpc",
+        help="Use devices of other machines as well: HOST:PORT of `llprobe rpc serve` there; "
+        "several with commas.",
+    ),
+]
 Batch = Annotated[int, option("-b", "--batch", help="Tokens decoded together.")]
 Ubatch = Annotated[int, option("-ub", "--ubatch", help="Tokens of one compute graph.")]
 Ctx = Annotated[int | None, option("--ctx", help="Context in tokens; default: what is needed.")]
@@ -179,6 +190,11 @@ def comma_list(text: str, what: str) -> tuple[str, ...]:
     return names
 
 
+def servers(text: str | None) -> tuple[str, ...]:
+    """RPC servers of ``--rpc``; UsageError for what is no address."""
+    return parse_servers(text) if text else ()
+
+
 def engine_settings(
     *,
     batch: int,
@@ -190,6 +206,7 @@ def engine_settings(
     force: bool,
     reference: bool = False,
     skip_shared: bool = False,
+    rpc: str | None = None,
 ) -> EngineSettings:
     """Settings of the engine from a command's options."""
     settings = EngineSettings(
@@ -201,5 +218,5 @@ def engine_settings(
         buffer_mb=buffer_mb,
         force=force,
         skip_shared=skip_shared,
-    )
+    ).using(servers(rpc))
     return settings.reference() if reference else settings

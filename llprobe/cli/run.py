@@ -28,6 +28,7 @@ from llprobe.cli.options import (
     Metric,
     Output,
     Reference,
+    Rpc,
     Set,
     Threads,
     Ubatch,
@@ -38,6 +39,7 @@ from llprobe.cli.options import (
     task_settings,
 )
 from llprobe.cli.output import err
+from llprobe.cli.rpc import warn_open
 from llprobe.cli.runs import check_metric, print_run
 from llprobe.runner import Cancel
 from llprobe.settings import EngineSettings
@@ -109,6 +111,7 @@ def run(
     ] = None,
     threads: Threads = None,
     gpu_layers: GpuLayers = _DEFAULTS.n_gpu_layers,
+    rpc: Rpc = None,
     batch: Batch = _DEFAULTS.n_batch,
     ubatch: Ubatch = _DEFAULTS.n_ubatch,
     ctx: Ctx = None,
@@ -144,8 +147,10 @@ def run(
         engine=engine_settings(
             batch=batch, ubatch=ubatch, ctx=ctx, threads=threads, gpu_layers=gpu_layers,
             buffer_mb=buffer_mb, force=force, reference=reference, skip_shared=skip_shared,
+            rpc=rpc,
         ),
     )  # fmt: skip
+    warn_open(spec.engine.servers)
     path, cancel = database(db), Cancel()
     with Store(path) as store, awake(wanted=keep_awake):
         with interruptible(cancel):

@@ -28,14 +28,17 @@ from llprobe.cli.options import (
     GpuLayers,
     Layers,
     Output,
+    Rpc,
     Set,
     Threads,
     comma_list,
     option,
+    servers,
     task_settings,
 )
 from llprobe.cli.output import Column, draw, emit, err, write
 from llprobe.cli.progress import Meter
+from llprobe.cli.rpc import warn_open
 from llprobe.errors import UsageError
 from llprobe.likeness import N_ITEMS, Reading, Watch, layer_similarity
 from llprobe.model import resolve
@@ -103,6 +106,7 @@ def similarity(
     chat: Chat = False,
     threads: Threads = None,
     gpu_layers: GpuLayers = -1,
+    rpc: Rpc = None,
     ctx: Ctx = None,
     force: Force = False,
     form: FormatOption = Format.TABLE,
@@ -110,6 +114,8 @@ def similarity(
 ) -> None:
     """Compare layers by the states of prompts: linear CKA of each pair, cosine along the layers."""
     engine = EngineSettings(n_threads=threads, n_gpu_layers=gpu_layers, n_ctx=ctx, force=force)
+    engine = engine.using(servers(rpc))
+    warn_open(engine.servers)
     how = Reading(layers, position.value, per_batch, seed, engine)
     names = comma_list(model, "model")
     if len(names) > 2:

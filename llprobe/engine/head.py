@@ -1,16 +1,15 @@
 """Everything llama.cpp does after the last block, recorded once and replayed on other inputs.
 
 The nodes between the last ``l_out`` and ``result_output`` are the head: a norm and its weights,
-the unembedding, perhaps a scale, a bias or a soft cap. They are read off a short decode and built
-again as a small graph on the device that holds the output matrix, with that very tensor.
+the unembedding, perhaps a scale, a bias or a soft cap. They are read off a short decode
+(record.py) and built again as a small graph on the device that holds the output matrix, with that
+very tensor.
 
 This module knows one input row -> one row of logits. It does not know layers, lenses or options.
 """
 
 from __future__ import annotations
 
-import ctypes as ct
-import re
 import struct
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,109 +21,28 @@ import numpy as np
 import numpy.typing as npt
 
 from llprobe.engine import ggml
-from llprobe.engine.ggml import Backend, Graph, lib
+from llprobe.engine.ggml import Backend, Graph
+from llprobe.engine.record import Step, record_head
+from llprobe.engine.rules import scale_exponents
 from llprobe.errors import ModelNotSupported, RunError
 
-__all__ = ["Head", "Step", "record_head", "scale_exponents"]
+__all__ = ["Head", "Step", "can_compute", "record_head", "scale_exponents"]
 
-_COPY = re.compile(r".+#(.+)#\d+$")  # a source that crossed a graph split: BACKEND#name#copy
 _NORMS: Final = ("NORM", "RMS_NORM")
-_SELECTS: Final = ("GET_ROWS", "RESHAPE", "VIEW", "CONT")
 # Rows of a chunk: 64 reach the full matmul rate and their logits stay near the caches.
 _CHUNKS: Final = (16, 32, 64)
 
 FloatArray = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One op of the head: ggml's name of it, its parameters, and the weight it reads, if any."""
-
-    op: str
-    params: bytes
-    weight: Any
-    label: str
-
-    @property
-    def floats(self) -> tuple[float, float]:
-        """The first two parameters read as float32 (an epsilon; a scale and its bias)."""
-        return struct.unpack("2f", self.params[:8])
-
-
-def record_head(nodes: Sequence[Any], n_layers: int) -> tuple[Step, ...]:
-    """Turn the nodes of one short decode, in graph order, into the head's steps.
-
-    Raises ModelNotSupported with the name of the first op or tensor that is not understood.
-    """
-    names = [node.contents.name.decode(errors="replace") for node in nodes]
-    last = f"l_out-{n_layers - 1}"
-    if last not in names or "result_output" not in names:
-        missing = last if last not in names else "result_output"
-        raise ModelNotSupported(f"no tensor {missing} in this architecture's graph")
-    start = names.index(last)
-    steps: list[Step] = []
-    chain = nodes[start]
-    for node in nodes[start + 1 : names.index("result_output") + 1]:
-        if _reads(node, chain):
-            step = _step(node, chain)
-            steps += [step] if step else []
-            chain = node
-    if chain.contents.name != b"result_output":
-        raise ModelNotSupported("result_output is not computed from the last block alone")
-    if sum(step.op == "MUL_MAT" for step in steps) != 1:
-        raise ModelNotSupported("the head multiplies by more than one matrix")
-    return tuple(steps)
-
-
-def _same(source: Any, chain: Any) -> bool:
-    if ct.addressof(source.contents) == ct.addressof(chain.contents):
-        return True
-    copy = _COPY.match(source.contents.name.decode(errors="replace"))
-    return copy is not None and copy[1] == chain.contents.name.decode(errors="replace")
-
-
-def _reads(node: Any, chain: Any) -> bool:
-    return any(bool(source) and _same(source, chain) for source in node.contents.src)
-
-
-def _step(node: Any, chain: Any) -> Step | None:
-    op = lib.ggml_op_name(node.contents.op).decode()
-    params = bytes(node.contents.op_params)
-    if op in _SELECTS:
-        return None
-    if op == "UNARY":
-        op = lib.ggml_unary_op_name(struct.unpack("i", params[:4])[0]).decode()
-    others = [s for s in node.contents.src if s and not _same(s, chain)]
-    label = node.contents.name.decode(errors="replace")
-    arity = {"MUL": 1, "ADD": 1, "MUL_MAT": 1, "NORM": 0, "RMS_NORM": 0, "SCALE": 0, "TANH": 0}
-    if op not in arity:
-        raise ModelNotSupported(f"the head's op {op} ({label}) is not known")
-    if len(others) != arity[op]:
-        raise ModelNotSupported(f"the head's op {op} ({label}) reads {len(others)} other tensors")
-    return Step(op, params, _weight(others[0], label) if others else None, label)
-
-
-def _weight(tensor: Any, label: str) -> Any:
-    name = tensor.contents.name.decode(errors="replace")
-    buffer = tensor.contents.buffer
-    if not buffer or lib.ggml_backend_buffer_get_usage(buffer) != ggml.USAGE_WEIGHTS:
-        raise ModelNotSupported(f"{name}, which {label} reads, is no weight of the model")
-    # a new pointer: this one is a view of the node's own slot, which the next graph overwrites
-    return ct.cast(tensor, ggml.TensorPtr)
-
-
-def scale_exponents(hidden: FloatArray) -> npt.NDArray[np.int32]:
-    """Exponents e (n_rows,) so that ``hidden * 2**-e`` stays below 2**10, and 0 where it does.
-
-    Devices multiply in half precision for some weight types, where values beyond 65,504 become
-    infinite, and CPU kernels of Q4_1 and Q5_1 keep sums of 32 inputs in it; massive activations
-    of the residual stream reach that. Powers of two are exact.
-    """
-    peak = np.abs(hidden).max(axis=1)
-    if not np.isfinite(peak).all():
-        raise RunError("a hidden state is not finite: the model file may be damaged")
-    exponent = np.frexp(peak)[1].astype(np.int32)
-    return np.where(exponent > 10, exponent - 10, 0).astype(np.int32)
+def can_compute(steps: Sequence[Step], backend: Backend) -> bool:
+    """Whether the backend's device says that it computes every op of the head."""
+    with Head(steps, backend, 0) as head:
+        try:
+            head.lay_out(1, 1, normed=True, scaled=True).graph.close()
+        except ModelNotSupported:
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -144,7 +62,8 @@ class _Replay:
 class Head:
     """The recorded head on a device; a context manager that owns the graphs it builds.
 
-    `n_embd` is the width of a hidden state, `n_vocab` the number of logits. Rows are computed in
+    `n_embd` is the width of a hidden state, `n_vocab` the number of logits, `device` where they
+    are computed. Rows are computed in
     chunks of at most `chunk_rows`, which bounds the memory that logits take on the device.
     """
 
@@ -157,17 +76,35 @@ class Head:
         self._sizes = tuple(n for n in _CHUNKS if n <= fits) or _CHUNKS[:1]
         self.chunk_rows = self._sizes[-1]
         self._capacity = 256
+        self.device = backend.device
         self._graphs: dict[tuple[int, int, bool, bool], _Replay] = {}
 
     def _build(self, n_rows: int, n_targets: int, normed: bool, scaled: bool) -> _Replay:
+        replay = self.lay_out(n_rows, n_targets, normed=normed, scaled=scaled)
+        self._stack.enter_context(replay.graph)
+        replay.graph.allocate()
+        return replay
+
+    def lay_out(self, n_rows: int, n_targets: int, *, normed: bool, scaled: bool) -> _Replay:
+        """Build the graph of one chunk, without storage; the caller closes it.
+
+        Raises ModelNotSupported, naming the op, where the device does not compute it.
+        """
         graph = Graph(self._backend)
-        self._stack.enter_context(graph)
+        try:
+            return self._laid_out(graph, n_rows, n_targets, normed, scaled)
+        except BaseException:
+            graph.close()
+            raise
+
+    def _laid_out(
+        self, graph: Graph, n_rows: int, n_targets: int, normed: bool, scaled: bool
+    ) -> _Replay:
         hidden = graph.input(ggml.F32, self.n_embd, n_rows)
         scale = graph.input(ggml.F32, 1, n_rows) if scaled else None
         logits = self._apply(graph, hidden, scale, normed)
         if not n_targets:
             graph.output(logits)
-            graph.allocate()
             return _Replay(graph, hidden, scale, None, logits)
         targets = graph.input(ggml.I32, n_targets)
         flat = graph.op("reshape_2d", logits, 1, self.n_vocab * n_rows)
@@ -180,7 +117,6 @@ class Head:
         probability = graph.output(graph.op("get_rows", rows, best))
         for node in (picked, softmax):
             graph.check(node, "the projection")
-        graph.allocate()
         return _Replay(graph, hidden, scale, targets, logits, picked, peak, probability)
 
     def _apply(self, graph: Graph, x: Any, scale: Any, normed: bool) -> Any:

@@ -15,12 +15,13 @@ from llama_cpp import llama_cpp as llama
 
 from llprobe.engine import ggml
 
-__all__ = ["build_info", "listen", "log_lines", "start"]
+__all__ = ["build_info", "listen", "log_lines", "on_abort", "start"]
 
 _ERROR_LEVEL: Final = 4
 _lines: deque[str] = deque([""], maxlen=60)
 _listeners: list[Callable[[str], None]] = []
-_started: list[object] = []  # what C holds pointers to
+_started: list[object] = []  # what C holds pointers to, as below
+_on_abort: list[object] = []
 
 
 def _log(_level: int, text: bytes, _user: object) -> None:
@@ -46,6 +47,20 @@ def start() -> None:
         _started.append(callback)
         llama.llama_log_set(callback, ct.c_void_p(0))
         llama.llama_backend_init()
+
+
+# typedef void (*ggml_abort_callback_t)(const char * error_message);
+_ABORT: Final = ct.CFUNCTYPE(None, ct.c_char_p)
+
+
+def on_abort(listener: Callable[[str], None]) -> None:
+    """Have ggml's last words said to `listener`, in whichever thread, instead of to stderr.
+
+    When it returns the process is ended.
+    """
+    callback = _ABORT(lambda text: listener(text.decode(errors="replace")))
+    _on_abort[:] = [callback]
+    ggml.lib.ggml_set_abort_callback(ct.cast(callback, ct.c_void_p))
 
 
 def log_lines(n: int = 8) -> list[str]:

@@ -1,9 +1,4 @@
-"""On which device the head is replayed, and with which copies of its weights.
-
-The rule: the device that holds the output matrix, with the model's own tensors. Where a weight
-has no device of its own (plain and memory-mapped host buffers) that is the CPU. Where the device
-cannot use a weight's buffer (pinned host memory claims the GPU, but the GPU cannot multiply from
-it) the head goes to the CPU, with weights copied out of the model file.
+"""Puts the head where the rules (rules.py) say, with copies of the weights that have to move.
 
 This module knows tensors and devices. It does not know what the head computes.
 """
@@ -20,7 +15,8 @@ import numpy.typing as npt
 
 from llprobe.engine import ggml
 from llprobe.engine.ggml import Backend, lib
-from llprobe.engine.head import Step
+from llprobe.engine.head import Step, can_compute
+from llprobe.engine.rules import Holding, place_head
 
 __all__ = ["ReadWeight", "device_of", "place"]
 
@@ -30,9 +26,12 @@ ReadWeight = Callable[[str], npt.NDArray[np.uint8]]
 
 def device_of(weight: Any) -> int:
     """Return the device that computes with `weight`: its buffer's own, the CPU for host memory."""
+    return _own_device(weight) or ggml.cpu_device()
+
+
+def _own_device(weight: Any) -> int | None:
     buffer_type = ggml.buffer_type_of(weight)
-    device = lib.ggml_backend_buft_get_device(buffer_type) if buffer_type else None
-    return device or ggml.cpu_device()
+    return lib.ggml_backend_buft_get_device(buffer_type) if buffer_type else None
 
 
 def place(
@@ -42,12 +41,23 @@ def place(
 
     `read_weight` is called only for weights that have to be copied from the file.
     """
-    matrix = next(step.weight for step in steps if step.op == "MUL_MAT")
-    device = device_of(matrix)
-    if all(_usable(step.weight, device) for step in steps if step.weight):
-        return stack.enter_context(Backend(device, n_threads)), tuple(steps)
-    backend = stack.enter_context(Backend(ggml.cpu_device(), n_threads))
+
+    def computes(device: int) -> bool:
+        with Backend(device, n_threads) as backend:
+            return can_compute(steps, backend)
+
+    weights = [_holding(step.weight) for step in steps if step.weight]
+    matrix = next(_holding(step.weight) for step in steps if step.op == "MUL_MAT")
+    placed = place_head(matrix, weights, computes, ggml.cpu_device())
+    backend = stack.enter_context(Backend(placed.device, n_threads))
+    if not placed.copied:
+        return backend, tuple(steps)
     return backend, tuple(_copied(step, backend, read_weight, stack) for step in steps)
+
+
+def _holding(weight: Any) -> Holding:
+    name = weight.contents.name.decode(errors="replace")
+    return Holding(name, _own_device(weight), lambda device: _usable(weight, device))
 
 
 def _usable(weight: Any, device: int) -> bool:

@@ -14,10 +14,13 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.engine import ggml
 from llprobe.engine.capture import Capture, Recorder, block_inputs
 from llprobe.engine.head import Head, record_head
 from llprobe.engine.place import place
+from llprobe.engine.rules import wants_trial
 from llprobe.engine.session import Context, Model
+from llprobe.engine.split import read_split
 from llprobe.errors import ModelNotSupported
 from llprobe.model import ModelInfo
 from llprobe.settings import EngineSettings
@@ -26,6 +29,8 @@ __all__ = ["Probe", "SelfCheck"]
 
 _TEXT: Final = "The quick brown fox jumps over 13 lazy dogs. "
 _TOLERANCE: Final = 0.02
+
+FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ class Probe:
             backend, steps = place(steps, model.n_threads, model.read_weight, self._stack)
             chunk = self.settings.buffer_mb << 20
             head = self._stack.enter_context(Head(steps, backend, chunk))
+            matrix = next(step.weight for step in steps if step.op == "MUL_MAT")
+            self.split = read_split(recorder.nodes, model.n_layers, matrix)
             check = self._self_check(context, head, tokens)
         return head, names, check
 
@@ -99,7 +106,8 @@ class Probe:
                 f"{self.model.info.name}: llama.cpp's own logits are not finite or all alike; "
                 "the model file is damaged, get it anew"
             )
-        replayed = head.logits(capture.end()[0], normed=True)
+        states = capture.end()[0]
+        replayed = head.logits(states, normed=True)
         difference = float(np.abs(own - replayed).max() / own.std())
         if not difference < _TOLERANCE:  # NaN must not pass
             worst = int(np.abs(own - replayed).max(axis=1).argmax())
@@ -108,7 +116,24 @@ class Probe:
                 f"differs from llama.cpp's logits by {difference:.3g} of their spread at token "
                 f"{worst}; llprobe would report wrong numbers (see `llprobe doctor`)"
             )
+        if wants_trial(head.device, ggml.cpu_device()):
+            self._try(head, states, own)
         return SelfCheck(difference, len(tokens))
+
+    def _try(self, head: Head, states: FloatArray, own: FloatArray) -> None:
+        """Refuse a device whose log-probs are not those of the logits: ops can be wrong, too."""
+        rows = np.arange(len(own))
+        tokens = own.argmin(axis=1).astype(np.int64)
+        wide = own.astype(np.float64)
+        peak = wide.max(axis=1)
+        lse = peak + np.log(np.exp(wide - peak[:, None]).sum(axis=1))
+        found = head.log_probs(states, rows, tokens, normed=True)
+        wrong = float(np.abs(found - (wide[rows, tokens] - lse)).max() / own.std())
+        if not wrong < _TOLERANCE:
+            raise ModelNotSupported(
+                f"{self.split.head} computes log-probs that differ from its own logits by "
+                f"{wrong:.3g} of their spread; llprobe would report wrong numbers: use -ngl 0"
+            )
 
     def close(self) -> None:
         """Free everything; safe to call twice."""

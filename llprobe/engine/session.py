@@ -16,12 +16,13 @@ import numpy.typing as npt
 import psutil
 from llama_cpp import llama_cpp as llama
 
-from llprobe.engine import ggml, native
+from llprobe.engine import ggml, native, rpc
 from llprobe.engine.capture import NodeCallback
 from llprobe.errors import ModelError, ModelNotSupported, ModelTooLarge, RunError
 from llprobe.estimate import memory_needed
 from llprobe.machine import performance_cores
 from llprobe.model import ModelInfo
+from llprobe.rpc import is_loopback
 from llprobe.settings import EngineSettings
 
 __all__ = ["Context", "Model"]
@@ -43,10 +44,15 @@ class Model:
         self._stack = ExitStack()
         self.info, self.settings = info, settings
         self.n_threads = settings.n_threads or performance_cores()
-        _check_fits(info, settings)
-        self.handle = self._load()
-        self._stack.callback(llama.llama_model_free, self.handle)
-        self._refuse()
+        try:
+            self._remote = self._stack.enter_context(rpc.remote_devices(settings.servers))
+            _check_fits(info, settings, self._remote)
+            self.handle = self._load()
+            self._stack.callback(llama.llama_model_free, self.handle)
+            self._refuse()
+        except BaseException:
+            self._stack.close()
+            raise
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.n_layers: int = llama.llama_model_n_layer(self.handle)
         self.n_embd: int = llama.llama_model_n_embd(self.handle)
@@ -58,10 +64,23 @@ class Model:
     def _load(self) -> Any:
         params = llama.llama_model_default_params()
         params.n_gpu_layers = self.settings.n_gpu_layers
+        devices = self._devices()
+        if devices is not None:
+            # ggml_backend_dev_t * devices, ended by NULL; read while the model is loaded
+            listed = (ct.c_void_p * (len(devices) + 1))(*devices, None)
+            params.devices = ct.cast(listed, ct.c_void_p)
         handle = llama.llama_model_load_from_file(str(self.info.paths[0]).encode(), params)
         if not handle:
             raise ModelError(f"llama.cpp cannot load {self.info.paths[0]}{_log_tail()}")
         return handle
+
+    def _devices(self) -> list[int] | None:
+        """Return the devices that layers may go to; None for llama.cpp's own choice."""
+        if self.settings.n_gpu_layers == 0:
+            return []  # left to itself llama.cpp lends large batches to a GPU all the same
+        if not self._remote:
+            return None
+        return [device.handle for device in (*self._remote, *ggml.gpus())]
 
     def _refuse(self) -> None:
         """Refuse models without one residual stream per layer and position."""
@@ -72,7 +91,6 @@ class Model:
             "encoder": llama.llama_model_has_encoder(self.handle),
         }
         for kind in (kind for kind, found in kinds.items() if found):
-            self.close()
             raise ModelNotSupported(
                 f"{self.info.name} is a {kind} model ({self.info.architecture}): "
                 "llprobe reads decoder-only transformers"
@@ -128,21 +146,28 @@ class Model:
         self.close()
 
 
-def _check_fits(info: ModelInfo, settings: EngineSettings) -> None:
+def _check_fits(info: ModelInfo, settings: EngineSettings, remote: list[ggml.Device]) -> None:
     """Refuse a model that does not fit the free memory with its cache, before llama.cpp tries.
 
     How long a context the tasks need is not known yet: at least a batch.
     """
     needed = memory_needed(info, settings, settings.n_ctx or settings.n_batch)
     free = psutil.virtual_memory().available
-    # a Mac's GPU has no memory of its own
-    if settings.n_gpu_layers != 0 and sys.platform != "darwin":
-        free += sum(d.memory_free for d in ggml.devices() if not d.is_cpu)
+    if settings.n_gpu_layers != 0:
+        free += sum(device.memory_free for device in _with_own_memory(remote))
     if needed.total > free and not settings.force:
         raise ModelTooLarge(
             f"{info.name} needs {needed} and {free / 2**30:.1f} GiB are free: choose a smaller "
             "quant, -b or --ctx, or --force to try"
         )
+
+
+def _with_own_memory(remote: list[ggml.Device]) -> list[ggml.Device]:
+    """Return the devices whose memory is not the one that this machine has counted already."""
+    # a remote device is described by its address; a Mac's GPU has no memory of its own
+    elsewhere = [device for device in remote if not is_loopback(device.description)]
+    own = [] if sys.platform == "darwin" else [d for d in ggml.devices() if not d.is_cpu]
+    return elsewhere + own
 
 
 class Context:

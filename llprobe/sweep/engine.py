@@ -9,8 +9,9 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from llprobe.errors import TaskError, UsageError
+from llprobe.rpc import parse_servers
 from llprobe.settings import EngineSettings
-from llprobe.sweep.values import flag, number
+from llprobe.sweep.values import flag, number, text
 from llprobe.task.gather import Gatherer
 from llprobe.task.yamlfile import Section
 
@@ -24,12 +25,12 @@ _FIELDS: Final = {each.name.removeprefix("n_"): each.name for each in fields(Eng
 def gather_engine(own: Section, found: list[TaskError]) -> EngineSettings:
     """Return the settings of a section; its mistakes are added to `found`."""
     keep = Gatherer(found)
-    found.extend(own.unknown(("reference", *_FIELDS)))
+    found.extend(own.unknown(("reference", *_FIELDS, "rpc")))
     reference = keep(lambda: _flag(own, "reference"), otherwise=False)
     chosen = _DEFAULTS.reference() if reference else _DEFAULTS
     for key, name in _FIELDS.items():
         chosen = _with(chosen, own, key, name, keep)
-    return chosen
+    return keep(lambda: chosen.using(_servers(own)), chosen)
 
 
 def _with(
@@ -53,6 +54,19 @@ def _value(own: Section, key: str, name: str) -> Any:
     return value
 
 
+def _servers(own: Section) -> tuple[str, ...]:
+    """Return the RPC servers: a list of addresses, or a text with commas."""
+    given = own.get("rpc")
+    try:
+        if given is None:
+            return ()
+        return parse_servers(given if isinstance(given, str) else [text(each) for each in given])
+    except TypeError as problem:
+        raise own.error("rpc", "must be a list of HOST:PORT") from problem
+    except UsageError as problem:
+        raise own.error("rpc", str(problem).removeprefix("--rpc ")) from problem
+
+
 def _flag(own: Section, key: str) -> bool:
     try:
         return flag(own.get(key, False))
@@ -71,4 +85,6 @@ def engine_keys(settings: EngineSettings) -> dict[str, Any]:
     base = _DEFAULTS.reference() if reference else _DEFAULTS
     keys: dict[str, Any] = {"reference": True} if reference else {}
     given = {key: getattr(settings, name) for key, name in _FIELDS.items()}
+    servers = {"rpc": list(settings.servers)} if settings.servers else {}
+    keys |= servers
     return keys | {k: value for k, value in given.items() if value != getattr(base, _FIELDS[k])}
