@@ -7,19 +7,21 @@ nothing of what they show.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome
-from textual.screen import Screen
+from textual.screen import Screen, SystemModalScreen
 
 from .commands import LlprobeCommands
 from .messages import DatabaseChanged
 from .page import Page
+from .places import Places
+from .readable import Readable
 from .themes import DARK, MONO, THEMES
 from .unexpected import unexpected
 from .watch import Watch
@@ -36,6 +38,7 @@ _SCREENS: Final = {
     "LensScreen": "lens",
     "ModelsScreen": "models",
     "TasksScreen": "tasks",
+    "QuestionsScreen": "questions",
 }
 """Classes of screens and the modules in `screens` that hold them."""
 
@@ -45,10 +48,12 @@ class LlprobeApp(App[None]):
 
     TITLE = "llprobe"
     CSS_PATH = Path(__file__).with_name("app.tcss")
-    COMMANDS = App.COMMANDS | {LlprobeCommands}
+    COMMANDS = App.COMMANDS | {LlprobeCommands, Places}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", show=False),
         Binding("ctrl+p", "command_palette", "Commands", show=False),
+        # before all others: it works in dialogs too, and while one types
+        Binding("ctrl+o", "jump", "Jump to", show=False, priority=True),
         Binding("q", "quit", "Quit", show=False),
         Binding("1,f1", "go('HomeScreen')", "Home", show=False),
         Binding("2,f2", "go('NewSweepScreen')", "New sweep", show=False),
@@ -66,6 +71,7 @@ class LlprobeApp(App[None]):
             self.register_theme(each)
         self.theme = theme or (MONO.name if self.no_color else DARK.name)
         self._monochrome = Monochrome()
+        self._readable = Readable(sixteen=False)
         self._watch: Watch | None = None
 
     @property
@@ -79,13 +85,21 @@ class LlprobeApp(App[None]):
 
         return HomeScreen()
 
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Offer of Textual's own commands those that are not offered by llprobe's words."""
+        for command in super().get_system_commands(screen):
+            if command.title not in {"Keys", "Quit", "Theme"}:
+                yield command
+
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Take the colours out of figures too where the theme has none."""
-        filters = super().get_line_filters()
-        return [*filters, self._monochrome] if self.theme == MONO.name else filters
+        """Take the colours out of figures too where the theme has none; have the rest readable."""
+        plain = [self._monochrome] if self.theme == MONO.name else []
+        return [*super().get_line_filters(), *plain, self._readable]
 
     def on_mount(self) -> None:
-        """Watch the database; the thread ends with the application."""
+        """Watch the database, in a thread that ends with the application; see what there is."""
+        few = self.console.color_system in {"standard", "windows"}
+        self._readable = Readable(sixteen=few and not self.is_headless)  # else it is nobody's
         self._watch = Watch(self.db, lambda: self.post_message(DatabaseChanged()))
         self._watch.start()
 
@@ -134,13 +148,17 @@ class LlprobeApp(App[None]):
         """Look at a text through a model's layers."""
         self._open("LensScreen", text, model)
 
-    def open_models(self) -> None:
-        """Show the models there are."""
-        self._open("ModelsScreen")
+    def open_models(self, model: str = "") -> None:
+        """Show the models there are, with the cursor on this one."""
+        self._open("ModelsScreen", model)
 
     def open_tasks(self) -> None:
         """Show the tasks there are."""
         self._open("TasksScreen")
+
+    def open_questions(self, task: str) -> None:
+        """Show a task's questions, by its name."""
+        self._open("QuestionsScreen", task)
 
     def open_home(self) -> None:
         """Go back to the list of runs."""
@@ -172,6 +190,15 @@ class LlprobeApp(App[None]):
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
+
+    def action_jump(self) -> None:
+        """Put letters on what can be gone to; the palette has but one line and a list."""
+        from .jump import Jump, targets_of  # noqa: PLC0415 - not needed before
+
+        if isinstance(self.screen, Jump):
+            self.screen.dismiss(None)
+        elif not isinstance(self.screen, SystemModalScreen) and (found := targets_of(self.screen)):
+            self.push_screen(Jump(found), lambda target: target.go() if target else None)
 
     def _handle_exception(self, error: Exception) -> None:
         """End with a line where Textual would with a traceback; tests get the error itself."""

@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from .itemtable import Field, ItemTable
+from .widgets import mark
 
 __all__ = ["LADDER", "AskLine", "AskQuants"]
 
@@ -87,7 +88,7 @@ class AskQuants(ModalScreen[str | None]):
 
     def _row(self, row: int) -> tuple[str, str, str]:
         name, about = LADDER[row]
-        return "[x]" if name in self.chosen else "[ ]", name, about
+        return mark(taken=name in self.chosen), name, about
 
     def key_space(self) -> None:
         """Choose the quant under the cursor, or no longer."""

@@ -1,4 +1,4 @@
-"""The command palette's entries: every screen, every action of the one that is seen, every theme.
+"""The command palette's entries: every action of the page that is seen, every screen, every theme.
 
 This module asks the screens what can be done. It does none of it.
 """
@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from textual.actions import parse
+from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
+from textual.screen import Screen
 
+from .moves import is_move
 from .themes import THEMES
 
 if TYPE_CHECKING:
     from .app import LlprobeApp
 
-__all__ = ["LlprobeCommands"]
+__all__ = ["LlprobeCommands", "offered"]
 
 _Command = tuple[str, str, Callable[[], object]]
 """What an entry says, its second line, and what it does."""
+
+_OTHERWISE: Final = ("command_palette", "app.command_palette", "go(")
+"""Actions that need no entry: this one, and screens, which have entries of their own."""
 
 
 class LlprobeCommands(Provider):
@@ -43,15 +51,40 @@ class LlprobeCommands(Provider):
         return [*self._here(app), *_screens(app), *_themes(app)]
 
     def _here(self, app: LlprobeApp) -> Iterator[_Command]:
-        """Yield the actions of the screen below the palette, and of what has its focus."""
-        seen: set[str] = set()
-        for active in self.screen.active_bindings.values():
-            binding, own = active.binding, active.node is not app
-            if own and active.enabled and binding.description and binding.action not in seen:
-                seen.add(binding.action)
-                do = partial(app.run_action, binding.action, active.node)
-                key = app.get_key_display(binding)
-                yield f"Here: {binding.description}", f"key {key}", do
+        """Yield the actions of the screen below the palette, of its focus, and of the app."""
+        for node, binding in offered(self.screen):
+            do = partial(app.run_action, binding.action, node)
+            where = "llprobe" if node is app else "Here"
+            yield f"{where}: {binding.description}", f"key {app.get_key_display(binding)}", do
+
+
+def offered(screen: Screen[Any]) -> list[tuple[DOMNode, Binding]]:
+    """Return what can be done on a screen and is no mere way of moving, each action once.
+
+    Actions whose keys are letters are there too while these letters would be typed into a text.
+    """
+    focus = screen.focused or screen
+    found: dict[str, tuple[DOMNode, Binding]] = {}
+    for node in dict.fromkeys((*focus.ancestors_with_self, screen.app)):
+        for binding in _declared(node):
+            if _is_told(binding) and _is_possible(node, binding):
+                found.setdefault(binding.action, (node, binding))
+    return list(found.values())
+
+
+def _declared(node: DOMNode) -> Iterator[Binding]:
+    for each in type(node).__mro__:
+        yield from Binding.make_bindings(vars(each).get("BINDINGS", ()))
+
+
+def _is_told(binding: Binding) -> bool:
+    hidden = binding.system or binding.action.startswith(_OTHERWISE)
+    return bool(binding.description) and not hidden and not is_move(binding)
+
+
+def _is_possible(node: DOMNode, binding: Binding) -> bool:
+    _, name, parameters = parse(binding.action)
+    return bool(node.check_action(name, parameters))
 
 
 def _screens(app: LlprobeApp) -> Iterator[_Command]:

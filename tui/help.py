@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -14,7 +14,18 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Markdown, Static
 
+from .moves import is_move
+
 __all__ = ["HelpScreen", "keys_of"]
+
+_ROOM: Final = 16
+"""Characters of the keys' column, unless there are more of them in a line."""
+_MOVES: Final = (
+    ("up", "↑"), ("down", "↓"), ("left", "←"), ("right", "→"), ("j", "j"), ("k", "k"), ("h", "h"),
+    ("l", "l"), ("g", "g"), ("G", "G"), ("pageup", "PgUp"), ("pagedown", "PgDn"), ("home", "Home"),
+    ("end", "End"), ("tab", "Tab"),
+)  # fmt: skip
+"""Keys that move, and how they are shown."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -64,9 +75,12 @@ class HelpScreen(ModalScreen[None]):
 
 
 def keys_of(screen: Screen[Any]) -> Text:
-    """Return a line for everything that a key does: the screen's own, its focus's, then all's."""
-    shown = list(_keys(screen))
-    room = max((cell_len(keys) for keys, _ in shown), default=0)
+    """Return a line for everything that a key does now: the screen's, its focus's, then all's.
+
+    Keys that only move or scroll share the last line.
+    """
+    shown = [*_keys(screen), *_moves(screen)]
+    room = min(max((cell_len(keys) for keys, _ in shown), default=0), _ROOM)
     lines = [Text.assemble((f"{keys:>{room}}", "bold"), f"  {what}") for keys, what in shown]
     return Text("\n").join([Text("Keys", "bold underline"), *lines])
 
@@ -77,15 +91,22 @@ def _keys(screen: Screen[Any]) -> Iterator[tuple[str, str]]:
     said: dict[str, str] = {}
     for active in sorted(screen.active_bindings.values(), key=partial(_rank, screen)):
         binding = active.binding
-        if active.enabled and binding.description and not binding.system:
+        told = binding.description and not binding.system
+        if active.enabled and told and not is_move(binding):
             keys.setdefault(binding.action, []).append(screen.app.get_key_display(binding))
             said.setdefault(binding.action, binding.description)
     for action, shown in keys.items():
         yield " ".join(dict.fromkeys(shown)), said[action]
 
 
+def _moves(screen: Screen[Any]) -> Iterator[tuple[str, str]]:
+    """Yield the keys that move, of those that people look for."""
+    active = screen.active_bindings
+    found = [shown for key, shown in _MOVES if key in active and is_move(active[key].binding)]
+    if found:
+        yield " ".join(found), "Move, scroll"
+
+
 def _rank(screen: Screen[Any], active: ActiveBinding) -> int:
-    """Put a screen's own keys first, and those that every Textual screen has last."""
-    if active.binding.action.startswith(("app.focus", "screen.")):
-        return 3
+    """Put a screen's own keys first, and the application's last."""
     return {screen: 0, screen.app: 2}.get(active.node, 1)

@@ -20,7 +20,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-__all__ = ["Field", "ItemTable", "Row", "one_line", "widths"]
+__all__ = ["Field", "ItemTable", "Row", "one_line", "printable", "widths"]
 
 Row: TypeAlias = Sequence[Text | str]
 """The texts of a row, one a field."""
@@ -43,6 +43,11 @@ class Field:
 def one_line(text: str) -> str:
     """Return a text on one line, without characters that move a terminal's cursor."""
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that move a terminal's cursor, but line breaks."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def widths(fields: Sequence[Field], room: int) -> list[int]:

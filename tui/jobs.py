@@ -1,4 +1,4 @@
-"""Long work on models that goes on while other screens are looked at: pulling, quantising.
+"""Long work that goes on while other screens are looked at: pulling, quantising.
 
 A job is a thread that listens to a child process, kept by the app until it ends; when the app
 ends, its children are stopped. Screens read a job's fields a few times a second, so nothing is
@@ -16,9 +16,9 @@ from textual.app import App
 from textual.worker import get_current_worker
 
 from llprobe.children import Cancel
-from llprobe.errors import LlprobeError
+from llprobe.errors import LlprobeError, UsageError
 
-__all__ = ["Job", "Stopped", "jobs_of", "start"]
+__all__ = ["Job", "Stopped", "jobs_of", "start", "stop_one"]
 
 
 class Stopped(Exception):
@@ -32,7 +32,7 @@ class Job:
     title: str
     """`pulling NAME`, `making NAME as Q8_0`."""
     model: str
-    """The row of the list of models that it belongs to."""
+    """The row of the list of models, or of tasks, that it belongs to."""
     work: Callable[[Job], list[str]]
     """Does it, and returns what there is to say of it, a line each."""
     done: int = 0
@@ -73,9 +73,22 @@ def jobs_of(app: App[object]) -> list[Job]:
 
 
 def start(app: App[object], job: Job) -> None:
-    """Do a job in a thread of the app's, which leaving a screen does not end."""
+    """Do a job in a thread of the app's, which leaving a screen does not end.
+
+    Raises UsageError where the same goes on already.
+    """
+    if any(other.title == job.title for other in jobs_of(app) if other.running):
+        raise UsageError(f"{job.title} goes on already; x stops it")
     jobs_of(app).append(job)
     app.run_worker(lambda: _carry_out(job), name=job.title, group="jobs", thread=True)
+
+
+def stop_one(app: App[object], row: str) -> None:
+    """Stop the job that belongs to a row, else the one that began last."""
+    running = [job for job in jobs_of(app) if job.running]
+    here = [job for job in running if job.model == row]
+    for job in (here or running)[-1:]:
+        job.cancel.request()
 
 
 def _carry_out(job: Job) -> None:

@@ -65,7 +65,7 @@ def look(wish: Wish, cancel: Cancel) -> LensGrid | None:
             if isinstance(event, LensGrid):
                 return event
     except ModelTooLarge as problem:
-        raise ModelTooLarge(f"{problem}. Here ctrl+o tries it all the same") from problem
+        raise ModelTooLarge(f"{problem}. Here ctrl+g tries it all the same") from problem
     return None
 
 

@@ -1,4 +1,4 @@
-"""The work of jobs on models: pull one, quantise one; both in children that can be stopped.
+"""The work of jobs: pull a model or a task's questions, quantise; in children that can be stopped.
 
 This module knows children and what they say. It does not know screens.
 """
@@ -26,14 +26,19 @@ from llprobe.report.models import quantised
 
 from .jobs import Job, Stopped
 
-__all__ = ["making", "pulling"]
+__all__ = ["making", "pulling", "pulling_task"]
 
 _TICK: Final = 0.3
 
 
 def pulling(ref: str) -> Job:
     """Return the job that downloads a model."""
-    return Job(f"pulling {ref}", ref, lambda job: _pull(ref, job), unit="bytes")
+    return Job(f"pulling {ref}", ref, lambda job: _pull("model", ref, job), unit="bytes")
+
+
+def pulling_task(name: str) -> Job:
+    """Return the job that downloads a task's published questions."""
+    return Job(f"pulling {name}", name, lambda job: _pull("task", name, job), unit="bytes")
 
 
 def making(ref: str, quants: Sequence[str]) -> Job:
@@ -42,8 +47,8 @@ def making(ref: str, quants: Sequence[str]) -> Job:
     return Job(title, ref, lambda job: _make_all(ref, quants, job), unit="tensors")
 
 
-def _pull(ref: str, job: Job) -> list[str]:
-    command = [sys.executable, "-m", "llprobe.tui.puller", ref]
+def _pull(kind: str, name: str, job: Job) -> list[str]:
+    command = [sys.executable, "-m", "llprobe.tui.puller", kind, name]
     with tempfile.TemporaryFile() as noise:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=noise,

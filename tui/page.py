@@ -6,14 +6,17 @@ This module knows how a screen asks for data and where errors go. It does not kn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.css.query import NoMatches
+from textual.events import Resize, ScreenResume
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer, Static
@@ -22,6 +25,7 @@ from llprobe.errors import LlprobeError
 
 from .unexpected import unexpected
 from .widgets.filterbar import FilterBar
+from .widgets.small import Small
 from .widgets.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ class Page(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Put the body between the head line and the footer."""
+        self._fit()
         with Horizontal(id="top"):
             yield Static(self._head(), id="head", markup=False)
             yield Static("? help  q quit  ^p commands", id="hint")
@@ -66,6 +71,7 @@ class Page(Screen[None]):
             yield from self.body()
         yield Trouble()
         yield Footer(show_command_palette=False)
+        yield Small()
 
     def _head(self) -> str:
         return f"llprobe · {self.TITLE} · {self.llprobe.db_name}"
@@ -80,6 +86,34 @@ class Page(Screen[None]):
     def on_screen_resume(self) -> None:
         """Read what the screen shows."""
         self.refresh_data()
+
+    # --- the room there is ------------------------------------------------------------------
+
+    @on(ScreenResume)
+    def _fit(self) -> None:
+        """Have the classes of this size from the first drawing on, and after other screens.
+
+        Textual looks at breakpoints only when a screen that can be seen is resized.
+        """
+        size = self.app.size
+        for points, room in (
+            (self.HORIZONTAL_BREAKPOINTS, size.width),
+            (self.VERTICAL_BREAKPOINTS, size.height),
+        ):
+            now = _class_at(points or (), room)
+            for _, name in points or ():
+                self.set_class(name == now, name)
+        self._say_small(size)
+
+    @on(Resize)
+    def _resized(self, event: Resize) -> None:
+        self._say_small(event.size)
+
+    def _say_small(self, size: Size) -> None:
+        for line in self.query(Small):
+            line.fit(size)
+
+    # --- reading ----------------------------------------------------------------------------
 
     def ask(self, read: Callable[[], T], then: Callable[[T], None], *, name: str) -> None:
         """Call `read` in a thread and `then` with its result, on the event loop.
@@ -191,3 +225,8 @@ class Page(Screen[None]):
             around = (node for node in bar.ancestors if isinstance(node, Widget))
             if all(node.display for node in around):
                 yield bar
+
+
+def _class_at(points: Iterable[tuple[int, str]], room: int) -> str:
+    """Return the class of the highest breakpoint that there is room for; empty for none."""
+    return max(((least, name) for least, name in points if least <= room), default=(0, ""))[1]

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from llprobe.cli.options import Format
 from llprobe.cli.output import Column, drawn, emit, err, percent
-from llprobe.report import cell_rows, progress_of
+from llprobe.report import cell_rows, progress_line, progress_of
 from llprobe.store import Store
 
-__all__ = ["cells_text", "print_cells", "whole"]
+__all__ = ["cells_text", "print_cells"]
 
 Row = dict[str, Any]
 
@@ -42,7 +42,7 @@ def print_cells(
     """Print the cells of a run; on stderr how far it is, and each error once if `errors`."""
     rows = cell_rows(store, run_id)
     emit(rows, _columns(rows), form, output, _title(store, run_id, rows))
-    err.print(whole(progress_of(rows)), markup=False)
+    err.print(progress_line(progress_of(rows)), markup=False)
     for error in dict.fromkeys(row["error"] for row in rows if row["error"]) if errors else ():
         err.print(f"failed: {error}", markup=False)
 
@@ -50,15 +50,6 @@ def print_cells(
 def cells_text(rows: Sequence[Row], title: str) -> str:
     """Return the cells of a run as a table."""
     return drawn(rows, _columns(rows), Format.TABLE, None, title)
-
-
-def whole(counts: dict[str, int]) -> str:
-    """Say how far a run is."""
-    failed = f", {counts['failed']} failed" if counts["failed"] else ""
-    return (
-        f"{counts['done']} of {counts['cells']} cells done{failed}; "
-        f"{counts['items_done']} of {counts['items']} items scored"
-    )
 
 
 def _title(store: Store, run_id: str, rows: Sequence[Row]) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 
 from llprobe.cli.output import err
 from llprobe.cli.planview import tell_unmatched
-from llprobe.cli.progress import Meter, Whole
-from llprobe.conduct import carry_out
+from llprobe.cli.progress import Meter
+from llprobe.conduct import Crew, carry_out
 from llprobe.errors import RunError
 from llprobe.events import (
     Event,
@@ -32,6 +32,7 @@ from llprobe.events import (
 from llprobe.logbook import Logbook
 from llprobe.plan import Cell, Plan
 from llprobe.report.naming import unique_names
+from llprobe.report.pace import Whole
 from llprobe.runner import Cancel, raise_failure
 from llprobe.store import Store
 from llprobe.sweep import SweepSpec
@@ -56,14 +57,16 @@ def follow(events: Generator[Event, None, None], screen: Screen) -> list[Failed]
 
 
 def drive(
-    spec: SweepSpec, store: Store, cancel: Cancel, *, fresh: bool = False, failed_only: bool = False
-) -> tuple[Screen, list[Failed]]:
+    spec: SweepSpec, store: Store, cancel: Cancel, *, fresh: bool = False,
+    failed_only: bool = False, crew: Crew | None = None, screen: Screen | None = None,
+) -> tuple[Screen, list[Failed]]:  # fmt: skip
     """Carry a sweep out and show it; return the screen, which knows its run, and the failures."""
-    screen = Screen(store, store.path)
+    screen = screen or Screen(store, store.path)
     command = shlex.join(["llprobe", *sys.argv[1:]])
     events = carry_out(
-        spec, store, command, cancel, fresh=fresh, failed_only=failed_only, planned=screen.planned
-    )
+        spec, store, command, cancel, fresh=fresh, failed_only=failed_only,
+        planned=screen.planned, crew=crew,
+    )  # fmt: skip
     return screen, follow(events, screen)
 
 
@@ -156,6 +159,9 @@ class Screen:
             self._log.write(event)
         else:
             self._early.append(event)
+        self._shown(event)
+
+    def _shown(self, event: Event) -> None:
         match event:
             case ModelLoaded():
                 self._loaded(event)

@@ -12,10 +12,10 @@ from typing import Any, Final
 from rich.live import Live
 from rich.text import Text
 
-from llprobe.cli.cellview import cells_text, whole
+from llprobe.cli.cellview import cells_text
 from llprobe.cli.output import err
-from llprobe.cli.progress import Whole
-from llprobe.report import cell_rows, progress_of
+from llprobe.report import cell_rows, progress_line, progress_of
+from llprobe.report.pace import Whole
 from llprobe.store import Store
 
 __all__ = ["watch_on_screen", "watch_plainly"]
@@ -53,5 +53,5 @@ def _looks(store: Store, run_id: str) -> Iterator[tuple[list[dict[str, Any]], di
         done, to_come = counts["items_done"], counts["items_to_come"]
         pace = pace or Whole(done, done + to_come)
         pace.done, pace.total = done, done + to_come
-        yield rows, counts, "; ".join(filter(None, (whole(counts), pace.pace)))
+        yield rows, counts, "; ".join(filter(None, (progress_line(counts), pace.pace)))
         time.sleep(_LOOK)

@@ -32,6 +32,8 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 _HEATS: Final = ("#00204d", "#2c3e6d", "#575d6d", "#7c7b78", "#a39a76", "#cfbb68", "#ffea46")
 """Seven steps of the colour map cividis."""
 
+_STEPS: Final = (1, 2, 5, 10, 20, 25, 50, 100)
+"""Layers from one number of an axis to the next."""
 _AXIS: Final = 6
 """Characters left of a canvas: a number and the axis."""
 _NARROWEST: Final = 20
@@ -128,11 +130,13 @@ def _draw(canvas: Canvas, panel: CurvesPanel, span: tuple[float, float], top: fl
             canvas.dot(*point, style)
         if len(panel.lines) > 1:
             _letter(canvas, points, n, style)
-    for level in panel.levels:
-        for column in range(0, across, 2 * DOTS[0]):
-            canvas.under(column, y(level.y), "╌", "dim")
     if len(panel.lines) == 1:
         _band(canvas, panel.lines[0], (x, y))
+    for level in panel.levels:
+        # over the band, and a row as its name beside the canvas
+        row = round((1 - level.y / top) * (down // DOTS[1] - 1)) * DOTS[1]
+        for column in range(0, across, 2 * DOTS[0]):
+            canvas.under(column, row, "╌", "dim")
 
 
 def _letter(canvas: Canvas, points: Sequence[tuple[float, float]], n: int, style: str) -> None:
@@ -177,12 +181,27 @@ def _number(figure: Curves, value: float) -> str:
 def _ticks(span: tuple[float, float], columns: int, label: str) -> str:
     """Return the line of numbers below a canvas, with the axis' name where there is room."""
     text = [" "] * columns
-    for share in np.linspace(0, 1, max(2, columns // 12)):
-        value = span[0] + share * (span[1] - span[0])
+    free = 0
+    for value in _places(span, columns):
         said = f"{value:.2g}" if span[1] <= 1 else f"{value:.0f}"
+        share = (value - span[0]) / (span[1] - span[0])
         at = min(round(share * (columns - 1)), columns - len(said))
-        text[at : at + len(said)] = said
+        if at >= free:
+            text[at : at + len(said)] = said
+            free = at + len(said) + 1
     return f"{''.join(text)} {_clean(label).split(' (')[0]}".rstrip()
+
+
+def _places(span: tuple[float, float], columns: int) -> list[float]:
+    """Return the values that get a number: shares evenly, layers whole ones, the ends first."""
+    most = max(2, columns // 12)
+    if span[1] <= 1:
+        return [float(v) for v in np.linspace(*span, most)]
+    first, last = round(span[0]), round(span[1])
+    step = next(s for s in _STEPS if (last - first) / s <= most or s == _STEPS[-1])
+    between = [v for v in range(first - first % step, last, step) if v > first]
+    # what would touch the last one gives way to it
+    return [float(v) for v in (first, *(v for v in between if last - v >= step / 2), last)]
 
 
 def _heat(figure: Heat, width: int) -> Iterator[Text]:
@@ -201,12 +220,15 @@ def _heat(figure: Heat, width: int) -> Iterator[Text]:
 def _cells(panel: HeatPanel, top: float, width: int) -> Iterator[Text]:
     names = [_clean(row) for row in panel.rows]
     room = min(max(map(cell_len, names), default=0), _NAME)
-    each = max(1, min(4, (width - room - 6) // max(len(panel.columns), 1)))
+    widest = max(4, width // 32)
+    each = max(1, min(widest, (width - room - 6) // max(len(panel.columns), 1)))
+    # the gap before the best value is the first thing to give way
+    gap = " " * (1 + (room + 7 + each * len(panel.columns) <= width))
     for name, values in zip(names, panel.values, strict=True):
         cells = (_cell(value, top, each) for value in values)
-        best = f" {100 * np.nanmax(values):4.0f}%" if np.isfinite(values).any() else ""
+        best = f"{gap}{100 * np.nanmax(values):3.0f}%" if np.isfinite(values).any() else ""
         yield Text.assemble(f"{set_cell_size(name, room)} ", *cells, best)
-    yield Text(" " * (room + 1) + _layers(panel.columns, each) + "  best")
+    yield Text(" " * (room + 1) + _layers(panel.columns, each) + gap + "best")
 
 
 def _cell(value: float, top: float, each: int) -> tuple[str, str]:

@@ -5,6 +5,7 @@ This module knows cells and their sums. It does not know terminals.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from llprobe.analysis import Tally
@@ -12,7 +13,7 @@ from llprobe.report.naming import told_apart
 from llprobe.report.sums import sums_of
 from llprobe.store import CellRecord, Store
 
-__all__ = ["cell_rows", "progress_of"]
+__all__ = ["cell_rows", "progress_line", "progress_of"]
 
 
 def cell_rows(store: Store, run: str) -> list[dict[str, Any]]:
@@ -35,11 +36,18 @@ def _row(store: Store, cell: CellRecord) -> dict[str, Any]:
         "seed": cell.seed,
         "lens": cell.lens,
         "status": cell.status,
+        "machine": _machine(cell.record),
         "done": cell.n_done,
         "items": cell.n_items,
         "error": cell.error,
         **_found(cell, sums),
     }
+
+
+def _machine(record: Mapping[str, str]) -> str:
+    """Say which machines of a cluster computed a cell, with their workers; empty for none."""
+    host, worker = record.get("host", ""), record.get("worker", "")
+    return f"{host} ({worker})" if host and worker else host
 
 
 def _found(cell: CellRecord, sums: Tally | None) -> dict[str, Any]:
@@ -67,3 +75,12 @@ def progress_of(rows: list[dict[str, Any]]) -> dict[str, int]:
             row["items"] - row["done"] for row in rows if row["status"] != "failed"
         ),
     }
+
+
+def progress_line(counts: Mapping[str, int]) -> str:
+    """Say how far a run is, by the counts of `progress_of`."""
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    return (
+        f"{counts['done']} of {counts['cells']} cells done{failed}; "
+        f"{counts['items_done']} of {counts['items']} items scored"
+    )

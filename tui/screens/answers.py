@@ -6,11 +6,10 @@ Read in threads. This module knows the store and the measures. It does not know 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.text import Text
 
 from llprobe.analysis.finding import from_here_on
 from llprobe.analysis.measures import metric, probability
@@ -21,10 +20,11 @@ from llprobe.store import CellRecord, Store
 from llprobe.task.prior import PRIOR
 
 from ..itemtable import one_line
+from .itemtext import mark
 from .run.book import Book
 from .run.data import short_names
 
-__all__ = ["Elsewhere", "elsewhere", "neighbour", "option_lines", "race", "wins"]
+__all__ = ["Elsewhere", "elsewhere", "neighbour", "race", "wins"]
 
 
 @dataclass(frozen=True)
@@ -51,31 +51,12 @@ def race(book: Book, at: int) -> Curves:
     item, table = book.items[at], book.table.take([at])
     layers = np.asarray(table.layers, np.float64)
     lines = tuple(
-        Line(f"{_mark(item, n)} {one_line(text)}", layers, y)
+        Line(f"{mark(item, n)} {one_line(text)}", layers, y)
         for n, (text, y) in enumerate(zip(item.choices, probability(table), strict=True))
     )
     guess = (Level("guess", 1 / len(item.choices)),)
     title = "probability among the options"
     return Curves("", "", (), "layer", title, (CurvesPanel(title, lines, guess),))
-
-
-def _mark(item: ItemText, option: int) -> str:
-    if option == item.best:
-        return "*"
-    return "+" if option in item.correct else " "
-
-
-def option_lines(book: Book, at: int) -> Iterator[Text]:
-    """Say each option with its log-prob, tokens and probability at the last layer."""
-    item, table = book.items[at], book.table.take([at])
-    shares, logprob = probability(table)[:, -1], table.logprob[:, -1]
-    yield Text("  share log-prob tok  option", "bold")
-    for n, text in enumerate(item.choices):
-        style = "bold" if n in item.correct else ""
-        said = json.dumps(text, ensure_ascii=False)
-        shown = f"{100 * shares[n]:5.1f} {logprob[n]:8.2f} {table.n_tokens[n]:3d}  {said}"
-        yield Text(f"{_mark(item, n)} {shown}", style)
-    yield Text("* the answer, + also true; share in % and log-prob at the last layer", "dim")
 
 
 def wins(book: Book, at: int) -> str:

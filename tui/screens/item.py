@@ -16,12 +16,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
+from llprobe.errors import LlprobeError
+
 from ..itemtable import Field, ItemTable, Row, one_line
 from ..page import Page
-from .answers import Elsewhere, elsewhere, neighbour, option_lines, race, wins
+from .answers import Elsewhere, elsewhere, neighbour, race, wins
+from .itemtext import item_text
 from .run.book import Book, pattern, read_book
 from .run.figureview import FigureView
 from .run.tab import Scroll
+from .tokenreader import TokenReader
 
 __all__ = ["ItemScreen"]
 
@@ -34,15 +38,17 @@ class ItemScreen(Page):
 The prompt as the model got it, its options with their log-probs at the last layer, and the
 probability of each option among them over the layers. `*` is the answer, `+` also true. `n` and
 `p` go to the next and the previous item of the list this page was opened from; `w` shows the
-whole prompt with its worked examples. Below stand the other cells that hold the same item: Enter
-opens it there.
+whole prompt with its worked examples; `b` shows where tokens end, as the model itself reads prompt
+and options. Below stand the other cells that hold the same item: Enter opens it there.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "item(1)", "Next item"),
         Binding("p", "item(-1)", "Previous"),
         Binding("w", "whole", "Whole prompt"),
+        Binding("b", "bounds", "Tokens"),
     ]
     DEFAULT_CSS = """
+    ItemScreen #head { text-wrap: nowrap; text-overflow: ellipsis; }
     ItemScreen #upper { height: 1fr; }
     ItemScreen Scroll { height: 1fr; width: 1fr; padding: 0 1; }
     ItemScreen #right { width: 1fr; padding: 0 1; }
@@ -63,8 +69,9 @@ opens it there.
         super().__init__()
         self.of_run, self.of_cell, self.item = run, cell, item
         self.book, self.among = book, tuple(among)
-        self.whole = False
+        self.whole = self.bounds = False
         self._shown = ""
+        self._reader = TokenReader(self)
         self.others: tuple[Elsewhere, ...] = ()
 
     def body(self) -> ComposeResult:
@@ -98,7 +105,7 @@ opens it there.
         """Show the item, and look for it elsewhere."""
         at, self._shown = book.place(self.item), self.item
         self.query_one("#head", Static).update(Text(self._said(book, at)))
-        self.query_one("#text", Static).update(_text(book, at, whole=self.whole))
+        self._write()
         self.query_one("#race", FigureView).draw(race(book, at), book.wins_from(at))
         self.query_one("#wins", Static).update(wins(book, at))
         self.query_one(ItemTable).show(_FIELDS, 0, self._row, empty="looking for it elsewhere ...")
@@ -112,7 +119,7 @@ opens it there.
         place = among.index(self.item) + 1 if self.item in among else at + 1
         group = f" · {book.items[at].group}" if book.items[at].group else ""
         return one_line(
-            f"llprobe · {book.name} · item {self.item}{group} · {place} of {len(among)}"
+            f"llprobe · {book.name} · {place} of {len(among)} · item {self.item}{group}"
         )
 
     def _found(self, others: tuple[Elsewhere, ...]) -> None:
@@ -128,6 +135,29 @@ opens it there.
             since, pattern(np.array(other.right)),
         ]  # fmt: skip
 
+    # --- the text ---------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        """Write the text, in tokens where they are wanted and known; else ask for them."""
+        book = self.book
+        if book is None or not self._shown:
+            return
+        at, tokens = book.place(self._shown), None
+        if self.bounds:
+            tokens = self._reader.get(book.cell, self._shown, self._read)
+        said = item_text(book, at, whole=self.whole, tokens=tokens)
+        if self.bounds and tokens is None:
+            said = Text("\n").join([Text("reading the tokens ...", "italic"), said])
+        self.query_one("#text", Static).update(said)
+
+    def _read(self, error: LlprobeError | None) -> None:
+        """Show the tokens that are there now, or why there are none."""
+        if error is not None:
+            self.bounds = False
+            demo = "the example comes without its model: " if self.llprobe.demo else ""
+            self.trouble(f"{demo}{error}")
+        self._write()
+
     # --- keys -------------------------------------------------------------------------------
 
     def action_item(self, by: int) -> None:
@@ -139,9 +169,18 @@ opens it there.
     def action_whole(self) -> None:
         """Show the prompt with what all prompts of the task begin with, or without it."""
         self.whole = not self.whole
-        if self.book is not None:
-            at = self.book.place(self.item)
-            self.query_one("#text", Static).update(_text(self.book, at, whole=self.whole))
+        self._write()
+
+    def action_bounds(self) -> None:
+        """Show where tokens end, or not."""
+        self.bounds = not self.bounds
+        if not self.bounds:
+            self._reader.stop()
+        self._write()
+
+    def on_unmount(self) -> None:
+        """Let no child read for a page that is left."""
+        self._reader.stop()
 
     @on(ItemTable.Opened)
     def _open(self, event: ItemTable.Opened) -> None:
@@ -153,20 +192,3 @@ _FIELDS = (
     Field("", 1), Field("run", 10), Field("cell"), Field("share", 6, right=True),
     Field("from", 4, right=True), Field("right at layers", 32),
 )  # fmt: skip
-
-
-def _text(book: Book, at: int, *, whole: bool) -> Text:
-    """Return the options, then the prompt: what must be seen stands first."""
-    item = book.items[at]
-    examples = book.preamble.count("\n\n")
-    before = [Text(book.preamble, "dim")] if whole else []
-    note = f"{len(book.preamble):,} characters of worked examples or instructions stand before it"
-    hint = [Text(f"({note}: w shows them)", "dim")] if examples and not whole else []
-    return Text("\n").join([
-        *option_lines(book, at), Text(), Text("Prompt", "bold underline"), *hint, *before,
-        Text(_printable(item.prompt)),
-    ])  # fmt: skip
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)

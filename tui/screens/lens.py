@@ -37,7 +37,7 @@ unsure).
 *norm* applies the final norm at every layer, *paper* only before the last layer's predictions,
 *raw* never. **words** are followed: their rank among all tokens is drawn for every layer; a space
 before a word counts (` Paris` is not `Paris`), commas stand between words. **t** follows the
-prediction under the cursor. **ctrl+o** loads a model that is not expected to fit the memory.
+prediction under the cursor. **ctrl+g** loads a model that is not expected to fit the memory.
 """
 
 
@@ -62,7 +62,7 @@ class LensScreen(Page):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "look", "Look"),
-        Binding("ctrl+o", "look(True)", "Look, however large", show=False),
+        Binding("ctrl+g", "look(True)", "Look, however large", show=False),
         Binding("c", "colour", "Entropy/probability"),
         Binding("t", "track", "Follow word"),
         Binding("i", "edit", "Text"),

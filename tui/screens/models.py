@@ -16,12 +16,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.widgets import DataTable, Static
 
+from llprobe.errors import UsageError
 from llprobe.model import Removed, remove, resolve
 from llprobe.report.models import model_facts, model_rows, size
 
 from ..asking import AskLine, AskQuants
 from ..joblines import JobLines
-from ..jobs import Job, jobs_of, start
+from ..jobs import Job, start, stop_one
 from ..modelwork import making, pulling
 from ..page import Page
 from ..widgets import Confirm, FilterBar, Rows
@@ -40,7 +41,7 @@ _HEADINGS = ("name", "quant", "size", "here", "good for", "licence")
 
 
 class ModelsScreen(Page):
-    """The list of models, with what one of them is beside or below it."""
+    """The list of models, the cursor on `model`, with what one is beside or below it."""
 
     TITLE = "Models"
     HELP = _HELP
@@ -64,8 +65,9 @@ class ModelsScreen(Page):
         Binding("x", "stop", "Stop"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "") -> None:
         super().__init__()
+        self._wanted = model
         self._rows: dict[str, dict[str, Any]] = {}
         self._filter = ""
 
@@ -89,7 +91,11 @@ class ModelsScreen(Page):
     def _show(self, rows: Sequence[dict[str, Any]]) -> None:
         self._rows = {row["name"]: row for row in rows}
         shown = {name: _cells(row) for name, row in self._rows.items() if _fits(row, self._filter)}
-        self.query_one(Rows).fill(_HEADINGS, shown)
+        table = self.query_one(Rows)
+        table.fill(_HEADINGS, shown)
+        if self._wanted in shown:
+            table.move_cursor(row=table.get_row_index(self._wanted))
+            self._wanted = ""
 
     @on(FilterBar.Changed)
     def filtered(self, event: FilterBar.Changed) -> None:
@@ -170,10 +176,10 @@ class ModelsScreen(Page):
 
     def _begin(self, job: Job) -> None:
         self.trouble("")
-        if any(other.title == job.title for other in jobs_of(self.app) if other.running):
-            self.trouble(f"{job.title} goes on already; x stops it")
-            return
-        start(self.app, job)
+        try:
+            start(self.app, job)
+        except UsageError as problem:
+            self.trouble(problem)
         self.query_one(JobLines).look()
 
     def action_remove(self) -> None:
@@ -201,10 +207,7 @@ class ModelsScreen(Page):
 
     def action_stop(self) -> None:
         """Stop the job on the model under the cursor, else the one that began last."""
-        running = [job for job in jobs_of(self.app) if job.running]
-        here = [job for job in running if job.model == self.query_one(Rows).current]
-        for job in (here or running)[-1:]:
-            job.cancel.request()
+        stop_one(self.app, self.query_one(Rows).current)
 
     @on(JobLines.Ended)
     def ended(self, event: JobLines.Ended) -> None:

@@ -17,11 +17,15 @@ from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Static
 
 from llprobe.catalog import default_model
-from llprobe.report.tasks import no_mistakes, task_rows
+from llprobe.errors import UsageError
+from llprobe.report.tasks import named_tasks, no_mistakes, task_rows
 from llprobe.task import expand
 from llprobe.task.validate import validate
 
 from ..asking import AskLine
+from ..joblines import JobLines
+from ..jobs import start, stop_one
+from ..modelwork import pulling_task
 from ..page import Page
 from ..widgets import FilterBar, Rows
 from .questions import QuestionsScreen
@@ -30,12 +34,16 @@ __all__ = ["TasksScreen"]
 
 _HELP = """
 The tasks, groups and tags that a sweep can name, with how many questions they ask and what guessing
-gets. **Enter** on a task shows its questions, each with its exact prompt; on a group or tag only
-its tasks, until **Esc**. **v** reads a task's or a group's YAML file, with its data, to the end and
-lists every mistake with file, line and key. **n** plans a sweep of what is under the cursor.
+gets; they are counted while you look. **Enter** on a task shows its questions, each with its exact
+prompt; on a group or tag only its tasks, until **Esc**. **v** reads a YAML file of tasks or groups,
+with its data, to the end and lists every mistake with file, line and key. **n** plans a sweep of
+what is under the cursor. Tasks whose questions lie on the Hugging Face hub say *pull*: **p**
+downloads them, **x** stops that.
 """
 _HEADINGS = ("name", "kind", "questions", "chance", "examples", "measures", "data")
 _ABOUT = 40
+_UNCOUNTED = {"questions": "…", "chance": "…", "data": "…"}
+"""What stands in a row until it is known."""
 
 
 class TasksScreen(Page):
@@ -49,6 +57,8 @@ class TasksScreen(Page):
     TasksScreen #found.-open { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pull", "Pull data"),
+        Binding("x", "stop", "Stop"),
         Binding("v", "validate", "Validate file"),
         Binding("n", "sweep", "New sweep"),
     ]
@@ -66,14 +76,22 @@ class TasksScreen(Page):
         yield Static("reading the tasks ...", id="what", markup=False)
         with VerticalScroll(id="found"):
             yield Static(id="mistakes", markup=False)
+        yield JobLines()
 
     def on_mount(self) -> None:
         """Begin with the list."""
         self.query_one(Rows).focus()
 
     def refresh_data(self) -> None:
-        """List the tasks anew."""
-        self.ask(task_rows, self._show, name="tasks")
+        """List the tasks anew; at first without what must be counted."""
+        if self._rows:
+            self.ask(task_rows, self._show, name="tasks")
+        else:
+            self.ask(lambda: task_rows(named_tasks()), self._show_first, name="tasks")
+
+    def _show_first(self, rows: Sequence[dict[str, Any]]) -> None:
+        self._show([row | _UNCOUNTED for row in rows])
+        self.ask(task_rows, self._show, name="counted tasks")
 
     def _show(self, rows: Sequence[dict[str, Any]]) -> None:
         self._rows = {_key(row): row for row in rows}
@@ -135,6 +153,35 @@ class TasksScreen(Page):
             name = row["name"]
             self.llprobe.open_new(f"models: [{default_model()}]\ntasks: [{name}]\nlimit: 20\n")
 
+    # --- questions on the hub ---------------------------------------------------------------
+
+    def action_pull(self) -> None:
+        """Download the questions of the task under the cursor."""
+        row = self._current
+        if row is None:
+            return
+        if row["kind"] != "task":
+            self.trouble(f"{row['name']} is a {row['kind']}: Enter shows its tasks, p pulls one")
+            return
+        self.trouble("")
+        try:
+            start(self.app, pulling_task(row["name"]))
+        except UsageError as problem:
+            self.trouble(problem)
+        self.query_one(JobLines).look()
+
+    def action_stop(self) -> None:
+        """Stop what is being downloaded for the task under the cursor, else what began last."""
+        row = self._current
+        stop_one(self.app, row["name"] if row else "")
+
+    @on(JobLines.Ended)
+    def ended(self, event: JobLines.Ended) -> None:
+        """List what is here now; say what went wrong."""
+        if event.job.problem:
+            self.trouble(event.job.problem)
+        self.refresh_data()
+
     # --- task files -------------------------------------------------------------------------
 
     def action_validate(self) -> None:
@@ -171,15 +218,16 @@ def _key(row: Mapping[str, Any]) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[Text | str, ...]:
-    chance = "–" if row["chance"] is None else f"{100 * row['chance']:.1f}%"
-    numbers = _or_dash(row["questions"]), chance, _or_dash(row["worked_examples"])
+    chance = row["chance"]
+    shown = f"{100 * chance:.1f}%" if isinstance(chance, float) else _or_dash(chance)
+    numbers = _or_dash(row["questions"]), shown, _or_dash(row["worked_examples"])
     about = Text(row["about"])
     about.truncate(_ABOUT, overflow="ellipsis")  # the whole of it stands below the list
     return row["name"], row["kind"], *numbers, about, row["data"]
 
 
 def _or_dash(value: object) -> str:
-    return "–" if value is None else f"{value:,}"
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _fits(row: Mapping[str, Any], wanted: str) -> bool:

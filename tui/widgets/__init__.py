@@ -4,6 +4,8 @@ from .chart import Chart
 from .confirm import Confirm
 from .filterbar import FilterBar
 from .rows import Rows
+from .small import Small
+from .tick import Tick, mark
 from .trouble import Trouble
 
-__all__ = ["Chart", "Confirm", "FilterBar", "Rows", "Trouble"]
+__all__ = ["Chart", "Confirm", "FilterBar", "Rows", "Small", "Tick", "Trouble", "mark"]

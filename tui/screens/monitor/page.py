@@ -16,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import DataTable, Static
 
-from llprobe.cli.progress import Whole
+from llprobe.report.pace import Whole
 
 from ...page import Page
 from ...process import Again, carry_on, stop
@@ -93,8 +93,6 @@ class MonitorScreen(Page):
 
     def on_mount(self) -> None:
         """Look again and again: a killed process changes nothing in the database."""
-        # Textual looks at breakpoints when the size changes, not when a screen is opened
-        self.set_class(self.app.size.width >= _WIDE, "-wide")
         styles = self.query_one("#cells", Rows).styles
         styles.height, styles.min_height, styles.max_height = "auto", 3, "50%"
         self.set_interval(self.EVERY, self.refresh_data)
@@ -142,10 +140,6 @@ class MonitorScreen(Page):
         headings, lines = cell_table(found, self._paces, self.size.width)
         with self.prevent(DataTable.RowHighlighted):
             rows.fill(headings, lines)
-            # measured by itself, when it is idle, the table would be drawn too narrow before
-            columns = zip(headings, *lines.values(), strict=True)
-            for column, cells in zip(rows.ordered_columns, columns, strict=True):
-                column.auto_width, column.width = False, max(map(len, cells))
             running = found.running
             known = [row["cell"] for row in found.rows]
             if self._following and running:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from llprobe.cli.cellview import whole
-from llprobe.cli.progress import Whole, duration
+from llprobe.report import progress_line
+from llprobe.report.pace import Whole, duration
 
 from .look import Look
 
@@ -24,7 +24,7 @@ def headline(found: Look, pace: Whole | None) -> str:
     if found.run is None:
         return f"{found.name}: {_before(found)}"
     speed = pace.pace if pace is not None and found.workers else ""
-    said = [f"{found.name}, {found.run.status}: {whole(dict(found.counts))}", speed]
+    said = [f"{found.name}, {found.run.status}: {progress_line(found.counts)}", speed]
     return "; ".join(filter(None, said))
 
 

@@ -6,6 +6,7 @@ widgets, nor what was chosen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -16,6 +17,7 @@ from llprobe.estimate import memory_needed
 from llprobe.fetch import local
 from llprobe.model import ListedModel, list_models, read_model
 from llprobe.model.lookup import candidates
+from llprobe.report.tasks import named_tasks
 from llprobe.settings import EngineSettings
 from llprobe.store import Store
 from llprobe.sweep import SweepSpec
@@ -26,6 +28,7 @@ __all__ = [
     "Missing",
     "ModelChoice",
     "choices",
+    "first_choices",
     "missing_models",
     "model_choices",
     "taken_names",
@@ -73,8 +76,17 @@ class Missing:
 
 def choices() -> Choices:
     """Return what there is to choose from, here and now."""
+    return _with(list_tasks())
+
+
+def first_choices() -> Choices:
+    """Return the same at once, without the numbers of questions: counting them takes seconds."""
+    return _with(named_tasks())
+
+
+def _with(tasks: Sequence[Listed]) -> Choices:
     free = int(psutil.virtual_memory().available)
-    return Choices(model_choices(free), tuple(list_tasks()), free)
+    return Choices(model_choices(free), tuple(tasks), free)
 
 
 def model_choices(free: int) -> tuple[ModelChoice, ...]:

@@ -9,6 +9,7 @@ neither models nor tasks.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +26,7 @@ __all__ = [
     "Checked",
     "Draft",
     "checked",
+    "differ",
     "draft_of",
     "edited",
     "first_draft",
@@ -48,6 +50,7 @@ _LISTED: Final = _LISTS | {"exclude", "quantize"}
 _MAPPED: Final = frozenset({"set", "engine"})
 _TEXTS: Final = frozenset({"name", "data", "shots_file", "instruction"})
 _FIRST: Final = "first"
+_QUOTE: Final = '"'
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ def typed_of(key: str, value: Any) -> str:
     if value is None:
         return ""
     if key in _TEXTS:
-        return str(value)
+        text = str(value)
+        return text if _is_plain(text) else json.dumps(text, ensure_ascii=False)
     several = value if isinstance(value, list) or key not in _LISTED else [value]
     if not isinstance(several, list | dict):
         return str(several).lower() if isinstance(several, bool) else str(several)
@@ -145,10 +149,15 @@ def value_of(key: str, typed: str) -> Any:
     if not text:
         return None
     if key in _TEXTS:
-        return text
+        return _plain(text, text) if text.startswith(_QUOTE) else text
     if key in _LISTED:
         return _list(text)
     return _plain("{" + text + "}" if key in _MAPPED else text, text)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text stands in its field as it is: neither empty nor of several lines."""
+    return text.isprintable() and text == text.strip() != "" and not text.startswith(_QUOTE)
 
 
 def _list(text: str) -> list[Any]:
@@ -172,7 +181,7 @@ def _plain(text: str, otherwise: Any) -> Any:
 
 def _entries(draft: Mapping[str, Any], key: str) -> list[Any]:
     value = draft.get(key)
-    return list(value) if isinstance(value, list) else [] if value is None else [value]
+    return [] if value is None else list(_several(value))
 
 
 def _name(entry: Any) -> str:
@@ -198,14 +207,23 @@ def toggled(draft: Draft, key: str, name: str) -> Draft:
 
 
 def ladder(draft: Mapping[str, Any]) -> tuple[str, bool]:
-    """Return the quants that all models have, as they are typed, and whether they are kept."""
-    found = {
-        (typed_of("quantize", entry.get("quantize")), entry.get("keep") is not False)
-        if isinstance(entry, dict)
-        else ("", True)
-        for entry in _entries(draft, "models")
-    }
-    return found.pop() if len(found) == 1 else ("", True)
+    """Return the quants that all models have, as they are typed, and whether all are kept.
+
+    The quants are empty where models differ in them.
+    """
+    entries = _entries(draft, "models")
+    found = {typed_of("quantize", _quants(entry)) for entry in entries}
+    kept = all(entry.get("keep") is not False for entry in entries if isinstance(entry, dict))
+    return found.pop() if len(found) == 1 else "", kept
+
+
+def differ(draft: Mapping[str, Any]) -> bool:
+    """Whether models have different quants made of them, which only their own line can say."""
+    return len({typed_of("quantize", _quants(each)) for each in _entries(draft, "models")}) > 1
+
+
+def _quants(entry: Any) -> Any:
+    return entry.get("quantize") if isinstance(entry, dict) else None
 
 
 def with_ladder(draft: Draft, typed: str, *, keep: bool) -> Draft:
@@ -217,14 +235,26 @@ def with_ladder(draft: Draft, typed: str, *, keep: bool) -> Draft:
 
 def edited(draft: Draft, key: str, value: Any) -> Draft:
     """Return a draft after a field was edited; quants are said of every model."""
-    quants, keep = ladder(draft)
+    _, keep = ladder(draft)
     match key:
         case "quantize":
             return with_ladder(draft, typed_of(key, value), keep=keep)
         case "keep":
-            return with_ladder(draft, quants, keep=value is not False)
+            entries = [_kept(each, keep=value is not False) for each in _entries(draft, "models")]
+            return _having(draft, "models", entries)
+        case "instruction" if value == "":
+            return draft | {key: value}  # none at all, instead of the task's own
         case _:
             return _having(draft, key, value)
+
+
+def _kept(entry: Any, *, keep: bool) -> Any:
+    quants = _quants(entry)
+    return _laddered(_name(entry), _several(quants), keep=keep) if quants else entry
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _laddered(name: str, quants: Any, *, keep: bool) -> Any:

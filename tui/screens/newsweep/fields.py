@@ -9,13 +9,13 @@ from typing import Any, Final, Literal
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.message import Message
 from textual.widgets import Checkbox, Input, Label
 
 from llprobe.settings import LENSES
 from llprobe.task import ANSWERS
 
+from ...widgets import Tick
 from .draft import typed_of, value_of
 
 __all__ = ["FIELDS", "Field", "FieldLine"]
@@ -52,21 +52,12 @@ FIELDS: Final = (
     Field("chat", "chat", "put prompts through the model's chat template", "flag"),
     Field("data", "data", "a data file for the tasks"),
     Field("shots_file", "shots file", "worked examples in place of the tasks' own"),
-    Field("instruction", "instruction", "the text before the worked examples"),
+    Field("instruction", "instruction", 'before the worked examples; "" for none'),
     Field("set", "set", "settings of tasks: per_group: 20, language: [es, fr]"),
     Field("engine", "engine", "threads: 4, batch: 512, gpu_layers: 0, reference: true"),
     Field("exclude", "exclude", '{model: "*Q2_K", lens: paper}'),
 )
 """All keys but models and tasks, in the order of the form; quants are said of all models alike."""
-
-
-class Tick(Checkbox):
-    """A checkbox that is read without colours: Textual's own shows an X in either state."""
-
-    @property
-    def _button(self) -> Content:
-        style = self.get_visual_style("toggle--label")
-        return Content.styled("[x]" if self.value else "[ ]", style)
 
 
 class FieldLine(Horizontal):
@@ -109,6 +100,10 @@ class FieldLine(Horizontal):
         }  # fmt: skip
         with self.prevent(Input.Changed, Checkbox.Changed):
             by_kind[self.field.kind]()
+
+    def hint(self, instead: str) -> None:
+        """Say in an empty text field what stands there instead of its usual hint."""
+        self.query_one(Input).placeholder = instead or self.field.hint
 
     def _show_text(self) -> None:
         typed = self.query_one(Input)

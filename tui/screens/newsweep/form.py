@@ -16,7 +16,7 @@ from textual.widgets import Static, Tab, Tabs, TextArea
 
 from ...widgets import FilterBar
 from .choices import Choices
-from .draft import Draft, ladder, names_of
+from .draft import Draft, differ, ladder, names_of
 from .fields import FIELDS, Field, FieldLine
 from .labels import model_picks, task_picks
 from .picks import Picks
@@ -26,6 +26,7 @@ __all__ = ["TABS", "Form"]
 TABS: Final = ("models", "tasks", "settings", "yaml")
 
 _MODELS: Final = Field("models", "models", "names, paths, patterns, hf:OWNER/REPO:QUANT")
+_DIFFER: Final = "not the same of all models: see the line below their list"
 _TASKS: Final = Field("tasks", "tasks", "names, groups, tags, FILE.yaml")
 
 
@@ -90,6 +91,7 @@ class Form(Vertical):
         laddered = {"quantize": quants.split(", ") if quants else None, "keep": keep}
         for line in self.query(FieldLine):
             line.show((draft | laddered).get(line.field.key))
+        self.query_one("#field-quantize", FieldLine).hint(_DIFFER if differ(draft) else "")
         self._fill()
 
     def _fill(self) -> None:

@@ -1,8 +1,7 @@
 """The screen on which a sweep is planned, and started.
 
-Whatever is changed, in the form or in the text, becomes a draft; the draft is checked, shown on
-the other side, and planned, in threads. This module knows the order of these steps. What they do
-is known to the modules beside it.
+Whatever is changed, in form or text, becomes a draft, which is checked, shown on the other side,
+and planned, in threads. This module knows the order of these steps, those beside it what they do.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from llprobe.sweep import SweepSpec
 
 from ...page import Page
 from ...widgets import Confirm
-from .choices import Choices, choices, taken_names
+from .choices import Choices, choices, first_choices, taken_names
 from .dialogs import Prompt, SaveAs
 from .draft import Checked, Draft, checked, edited, first_draft, text_of, toggled
 from .fields import FieldLine
@@ -89,6 +88,7 @@ class NewSweepScreen(Page):
         self.draft: Draft = {}
         self.checked: Checked | None = None
         self.planned: Planned | None = None
+        self._offered = False
         self._cancel = Cancel()
         self._checking: Timer | None = None
         self._planning: Timer | None = None
@@ -102,8 +102,6 @@ class NewSweepScreen(Page):
 
     def on_mount(self) -> None:
         """Begin with what was given."""
-        # Textual looks at breakpoints when the size changes, not when a screen is opened
-        self.set_class(self.app.size.width >= _WIDE, "-wide")
         if self._given:
             self.query_one(Form).write(self._given)
             self._check_text()
@@ -115,7 +113,10 @@ class NewSweepScreen(Page):
 
         What is written to the database changes none of it, so `refresh_data` does nothing.
         """
-        self.ask(choices, self._offer, name="choices")
+        if self._offered:
+            self._offer_all()
+        else:
+            self.ask(first_choices, self._offer_first, name="first choices")
 
     def on_unmount(self) -> None:
         """Stop a child that counts tokens."""
@@ -129,8 +130,13 @@ class NewSweepScreen(Page):
         if not self.draft:
             self._change(lambda _: draft)
 
-    def _offer(self, found: Choices) -> None:
+    def _offer_first(self, found: Choices) -> None:
+        self._offered = True
         self.query_one(Form).offer(found)
+        self._offer_all()
+
+    def _offer_all(self) -> None:
+        self.ask(choices, self.query_one(Form).offer, name="choices")
 
     # --- changes: from the form, from the text ---------------------------------------------------
 
@@ -283,16 +289,12 @@ class NewSweepScreen(Page):
 
     def _sure(self, found: Ready) -> None:
         """Ask before what is large, or takes the place of something."""
-        if not found.question:
-            self._start(found)
-            return
         question = Confirm(found.question, "Run")
-        self.app.push_screen(question, lambda yes: self._start(found) if yes else None)
+        if found.question:
+            self.app.push_screen(question, lambda yes: self._start(found) if yes else None)
+        else:
+            self._start(found)
 
     def _start(self, found: Ready) -> None:
-        database, name = self.llprobe.db, found.spec.name
-
-        def begun(_: int) -> None:
-            self.llprobe.open_monitor(name)
-
-        self.ask(lambda: start_sweep(database, found), begun, name="run")
+        database, watch = self.llprobe.db, self.llprobe.open_monitor
+        self.ask(lambda: start_sweep(database, found), lambda _: watch(found.spec.name), name="run")

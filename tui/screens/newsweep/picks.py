@@ -13,6 +13,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from ...widgets import mark
+
 __all__ = ["Pick", "Picks"]
 
 
@@ -79,8 +81,7 @@ class Picks(OptionList):
                 self.replace_option_prompt_at_index(n, line)
 
     def _line(self, pick: Pick) -> Content:
-        mark = "[x]" if pick.name in self._taken else "[ ]"
-        return Content(f"{mark} {pick.said}")
+        return Content(f"{mark(taken=pick.name in self._taken)} {pick.said}")
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

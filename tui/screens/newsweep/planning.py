@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llprobe.cli.planview import planned_rows
-from llprobe.cli.progress import duration
 from llprobe.conduct import prepare
 from llprobe.errors import LlprobeError
+from llprobe.outlook import planned_rows
+from llprobe.report.pace import duration
 from llprobe.runner import Cancel
 from llprobe.store import Store
 from llprobe.sweep import SweepSpec, requests_of

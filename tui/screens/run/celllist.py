@@ -41,6 +41,11 @@ class CellList(ItemTable):
         """The chosen cells, in the run's order."""
         return [each for each in self._cells if each.cell.id in self._on]
 
+    @property
+    def current(self) -> str:
+        """The id of the cell under the cursor; empty where there is none."""
+        return self._cells[self.cursor].cell.id if self.cursor < len(self._cells) else ""
+
     def list(self, cells: Sequence[NamedCell]) -> None:
         """List cells; what was chosen stays so, and the first is where nothing was."""
         self._cells = tuple(cells)

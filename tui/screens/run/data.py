@@ -17,7 +17,16 @@ from llprobe.report.naming import told_apart
 from llprobe.store import CellRecord, RunRecord, Store
 from llprobe.task.prior import PRIOR
 
-__all__ = ["Found", "NamedCell", "RunData", "named", "read_found", "read_run", "short_names"]
+__all__ = [
+    "Found",
+    "NamedCell",
+    "RunData",
+    "named",
+    "nothing_scored",
+    "read_found",
+    "read_run",
+    "short_names",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class RunData:
     """All cells, also those without scores."""
     scored: tuple[NamedCell, ...]
     """The cells whose options have scores."""
+    written: tuple[NamedCell, ...] = ()
+    """The cells to which the model wrote answers."""
 
     @property
     def title(self) -> str:
@@ -51,7 +62,30 @@ def read_run(store: Store, name: str) -> RunData:
     run = store.find_run(name)
     cells = told_apart(store.cells(run))
     scored = [c for c in cells if c.answer not in {PRIOR, "generate"} and c.n_done]
-    return RunData(store.run(run), store.spec(run), tuple(cells), named(scored))
+    written = [c for c in cells if c.answer == "generate" and c.n_done]
+    return RunData(
+        store.run(run), store.spec(run), tuple(cells), named(scored), named(written)
+    )  # fmt: skip
+
+
+def nothing_scored(told: RunData) -> str:
+    """Say why no option of a run is scored, and what comes next; empty where some are."""
+    if told.scored:
+        return ""
+    cells = [cell for cell in told.cells if cell.answer != PRIOR]
+    if cells and all(cell.answer == "generate" for cell in cells):
+        return "the model writes its answers here: they have no curve over layers, see Written"
+    failed = [cell for cell in cells if cell.status == "failed"]
+    if failed:
+        many = f"{len(failed)} of {len(cells)} cells failed" if len(cells) > 1 else "it failed"
+        return f"nothing is scored: {many}; {failed[0].error}"
+    skipped = [cell for cell in cells if cell.skipped and not cell.n_items]
+    if cells and len(skipped) == len(cells):
+        first = skipped[0].skipped[0]
+        return f"nothing is scored: all items were skipped; {first.id}: {first.reason}"
+    if told.record.status == "running":
+        return "nothing is scored yet: what is found appears here as items come in"
+    return f"nothing is scored, and the run is {told.record.status}: go on with it on its monitor"
 
 
 def named(cells: Sequence[CellRecord]) -> tuple[NamedCell, ...]:

@@ -6,6 +6,7 @@ This module knows the order of sentences. They are `llprobe.page.findings`'s.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -17,8 +18,9 @@ from llprobe.page.findings import sentences
 from llprobe.store import CellRecord
 
 from .board import Board
-from .data import Found, NamedCell, RunData
+from .data import Found, NamedCell, RunData, nothing_scored
 from .tab import RunTab, Scroll
+from .written import Written, read_written, written_words
 
 __all__ = ["FindingsTab", "last_two_words", "remarks", "said_of"]
 
@@ -32,11 +34,12 @@ class FindingsTab(RunTab):
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
-        self._said = 0
+        self._written: tuple[Written, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Yield the place of the texts."""
         with Scroll(can_focus=True):
+            yield Static(classes="said")
             yield Static(id="missing", markup=False)
 
     def enter(self) -> None:
@@ -45,38 +48,42 @@ class FindingsTab(RunTab):
 
     def draw(self, told: RunData) -> None:
         """Have every cell analysed; what is there is shown."""
-        self._said = 0
-        self.query(".said").remove()
         self.board.need([each.cell for each in told.scored], "mc1", self._more)
+        self._more()
+        if told.written:
+            run, cells = told.record.id, told.written
+            self.page.stored(
+                lambda store: read_written(store, run, cells), self._got_written, name="written"
+            )
+
+    def _got_written(self, found: tuple[Written, ...]) -> None:
+        self._written = found
         self._more()
 
     def _more(self) -> None:
-        """Add what is there of the next cells, in the run's order."""
+        """Write what is there, in the run's order.
+
+        One text is written anew, so that what is read stays where it is on the screen.
+        """
         if self.told is None:
             return
-        cells, scroll, note = self.told.scored, self.query_one(Scroll), self.query_one("#missing")
-        while self._said < len(cells):
-            each = cells[self._said]
-            found = self.board.get(each.cell, "mc1")
-            if found is None:
-                break
-            self._said += 1
-            scroll.mount(_text(_cell_lines(each, found)), before=note)
-        missing = len(cells) - self._said
+        cells = self.told.scored
+        found = [self.board.get(each.cell, "mc1") for each in cells]
+        lines = [_cell_lines(each, one) for each, one in zip(cells, found, strict=True)]
+        own = _listed("Written answers", [written_words(each) for each in self._written])
+        listed = [*lines, own, _listed("Remarks", remarks(self.told.cells))]
+        self.query_one(".said", Static).update(Text("\n").join(chain(*listed)))
+        missing = sum(one is None for one in found)
         self.query_one("#missing", Static).update(
-            f"computing: {self._said} of {len(cells)} cells" if missing
-            else "" if cells else "nothing is scored yet"
+            f"computing: {len(cells) - missing} of {len(cells)} cells" if missing
+            else nothing_scored(self.told)
         )  # fmt: skip
-        if not missing:
-            scroll.mount(_text(_listed("Remarks", remarks(self.told.cells))), before=note)
-            self._said = len(cells) + 1
 
 
-def _text(lines: Sequence[Text]) -> Static:
-    return Static(Text("\n").join(lines), classes="said")
-
-
-def _cell_lines(each: NamedCell, found: Found) -> list[Text]:
+def _cell_lines(each: NamedCell, found: Found | None) -> list[Text]:
+    """Say what is found in a cell; of one that is not analysed yet, that it will be."""
+    if found is None:
+        return _listed(each.name, ["computing ..."])
     n = f" (n = {found.evidence.n_items})" if found.evidence else ""
     return _listed(f"{each.name}{n}", list(said_of(each.cell, found)))
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -21,7 +22,7 @@ from llprobe.store import CellRecord, Store
 
 from ...itemtable import Field, ItemTable, Row
 from .board import Board
-from .data import RunData, named
+from .data import RunData, named, nothing_scored
 from .tab import RunTab
 
 __all__ = ["GroupRow", "GroupsTab", "group_rows"]
@@ -91,6 +92,11 @@ class GroupsTab(RunTab):
         """Put the focus on the table."""
         self.query_one(ItemTable).focus()
 
+    def looked_at(self) -> str:
+        """Return the cell of the row under the cursor."""
+        at = self.query_one(ItemTable).cursor
+        return self.rows[at].cell.id if at < len(self.rows) else ""
+
     def draw(self, told: RunData) -> None:
         """Read the rows in a thread."""
         run, by = told.record.id, self.by
@@ -103,8 +109,8 @@ class GroupsTab(RunTab):
         self.rows = rows
         table = self.query_one(ItemTable)
         table.show(
-            _fields(rows, self.app.size.width), len(rows), self._row, empty="nothing is scored yet",
-            at=table.cursor,
+            _fields(rows, self.app.size.width), len(rows), self._row, at=table.cursor,
+            empty=nothing_scored(self.told) if self.told else "",
         )  # fmt: skip
 
     def _row(self, n: int) -> Row:
@@ -129,9 +135,14 @@ class GroupsTab(RunTab):
 
 def _fields(rows: Sequence[GroupRow], width: int) -> list[Field]:
     curve = max((len(str(row.values[-1])) for row in rows), default=8)
+    curve = min(curve, max(width - 72, 10))
+    longest = max((cell_len(row.group or row.name) for row in rows), default=11) + 4
+    # figures stand beside the names where the screen is wide
+    name = longest if longest < width - curve - 46 else 0
     # the curve gives way where the screen is narrow: it is cut, and the figures are not
     return [
-        Field("cell, group"), Field("items", 6, right=True), Field("chance", 6, right=True),
-        Field("best", 5, right=True), Field("at", 3, right=True), Field("last-1", 6, right=True),
-        Field("last", 5, right=True), Field("curve", min(curve, max(width - 72, 10))),
+        Field("cell, group", name), Field("items", 6, right=True),
+        Field("chance", 6, right=True), Field("best", 5, right=True),
+        Field("at", 3, right=True), Field("last-1", 6, right=True),
+        Field("last", 5, right=True), Field("curve", curve),
     ]  # fmt: skip

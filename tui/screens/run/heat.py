@@ -20,7 +20,7 @@ from llprobe.plots.gather.wish import Rows
 from llprobe.store import Store
 
 from .board import Board
-from .data import RunData
+from .data import RunData, nothing_scored
 from .figureview import FigureView
 from .tab import RunTab, Scroll
 
@@ -63,7 +63,7 @@ class HeatTab(RunTab):
         wish, run = self.wish, told.record.id
         self.query_one("#what", Static).update(_said(wish))
         if not told.scored:
-            self.query_one(FigureView).say("nothing is scored yet")
+            self.query_one(FigureView).say(nothing_scored(told))
             return
         self.page.stored(lambda store: _figure(store, run, wish), self._got, name="heat")
 

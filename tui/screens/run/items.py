@@ -22,7 +22,7 @@ from ...itemtable import Field, ItemTable, Row
 from ...widgets.filterbar import FilterBar
 from .board import Board
 from .book import WIDEST, Book, pattern, read_book
-from .data import NamedCell, RunData
+from .data import NamedCell, RunData, nothing_scored
 from .itemfilter import HELP, STATES, matching
 from .tab import RunTab
 
@@ -35,7 +35,7 @@ class ItemsTab(RunTab):
     """Items, tens of thousands of them."""
 
     DEFAULT_CSS = """
-    ItemsTab > #chosen { height: 1; }
+    ItemsTab > #chosen { height: auto; max-height: 4; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "cell(1)", "Next cell"),
@@ -73,13 +73,18 @@ class ItemsTab(RunTab):
         self.cell, self.state, self._stale = cell, "", True
         self.words = " ".join(f"group:{part}" for part in group.split())
 
+    def looked_at(self) -> str:
+        """Return the cell whose items are listed."""
+        return self.cell
+
     # --- reading ----------------------------------------------------------------------------
 
     def draw(self, told: RunData) -> None:
         """Read the chosen cell, the first where none is."""
         ids = [each.cell.id for each in told.scored]
         if not ids:
-            self.query_one("#chosen", Static).update("nothing is scored yet")
+            self.query_one("#chosen", Static).update(nothing_scored(told))
+            self.query_one(ItemTable).show((), 0, self._row, empty="")
             return
         self.cell = self.cell if self.cell in ids else ids[0]
         own = self._named(told)

@@ -20,7 +20,7 @@ from llprobe.report import CurveEvidence
 
 from .board import Board
 from .celllist import CellList
-from .data import NamedCell, RunData
+from .data import NamedCell, RunData, nothing_scored
 from .figureview import FigureView
 from .layerwords import View, figure_of, layers_of, readout
 from .tab import RunTab
@@ -63,6 +63,10 @@ class LayersTab(RunTab):
     def enter(self) -> None:
         """Put the focus on the list."""
         self.query_one(CellList).focus()
+
+    def looked_at(self) -> str:
+        """Return the cell under the cursor."""
+        return self.query_one(CellList).current
 
     def draw(self, told: RunData) -> None:
         """List the cells, and draw those that are chosen."""
@@ -143,6 +147,4 @@ class LayersTab(RunTab):
 
 def _nothing(told: RunData | None) -> str:
     """Say why there is no curve."""
-    if told is not None and not told.scored:
-        return "nothing is scored yet: curves appear here as items come in"
-    return "choose a cell in the list with space"
+    return (nothing_scored(told) if told else "") or "choose a cell in the list with space"

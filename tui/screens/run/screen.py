@@ -1,4 +1,4 @@
-"""The page of a stored run: six tabs over the same cells.
+"""The page of a stored run: its tabs over the same cells.
 
 This module knows the tabs and what passes between them. It does not know what they show.
 """
@@ -23,6 +23,7 @@ from .items import ItemsTab
 from .layers import LayersTab
 from .settings import SettingsTab
 from .tab import RunTab
+from .written import WrittenTab
 
 __all__ = ["RunScreen"]
 
@@ -32,6 +33,7 @@ _TABS: Final[tuple[tuple[str, str, type[RunTab]], ...]] = (
     ("groups", "Groups", GroupsTab),
     ("items", "Items", ItemsTab),
     ("findings", "Findings", FindingsTab),
+    ("written", "Written", WrittenTab),
     ("settings", "Settings", SettingsTab),
 )
 
@@ -45,13 +47,17 @@ class RunScreen(Page):
 `l` move the mark, whose values stand below the chart. **Heat map**: `o` changes the rows.
 **Groups**: Enter shows the items of a group. **Items**: `/` filters by `right`, `wrong@12`,
 `flips@20-32`, `gained`, `lost`, `group:mul` and any text; Enter opens an item. **Findings**: what
-the curves say, in words. **Settings**: all that decides the numbers; `y` copies the command.
+the curves say, in words. **Written**: answers that
+the model wrote itself. **Settings**: all that decides the numbers; `y` copies the command.
+`p` replays how a cell's curve came together, item by item.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right_square_bracket,greater_than_sign", "tab(1)", "Tab", key_display="]"),
         Binding("left_square_bracket,less_than_sign", "tab(-1)", "Tab before", show=False),
+        Binding("p", "replay", "Replay"),
     ]
     DEFAULT_CSS = """
+    RunScreen #head { text-wrap: nowrap; text-overflow: ellipsis; }
     RunScreen TabbedContent { height: 1fr; }
     RunScreen TabPane { padding: 0 1; }
     """
@@ -85,8 +91,17 @@ the curves say, in words. **Settings**: all that decides the numbers; `y` copies
         # what is read again is read by this id: names may be given to other runs
         self.of_run, self.told = record.id, told
         self.board.retry()
+        self._offer_written(told)
         for tab in self.query(RunTab):
             tab.tell(told)
+
+    def _offer_written(self, told: RunData) -> None:
+        """Show the tab of written answers only where there are any."""
+        tabs = self.query_one("#tabs", TabbedContent)
+        if told.written:
+            tabs.show_tab("written")
+        else:
+            tabs.hide_tab("written")
 
     # --- tabs -------------------------------------------------------------------------------
 
@@ -95,6 +110,8 @@ the curves say, in words. **Settings**: all that decides the numbers; `y` copies
 
     @on(TabbedContent.TabActivated, "#tabs")
     def _activated(self, event: TabbedContent.TabActivated) -> None:
+        if event.pane.id != event.tabbed_content.active:
+            return  # another one came to the front meanwhile
         for name, _, _ in _TABS:
             self._tab(name).front(name == event.pane.id)
         self._tab(str(event.pane.id)).enter()
@@ -104,13 +121,26 @@ the curves say, in words. **Settings**: all that decides the numbers; `y` copies
         """Offer the filter where there is one: on the tab of items."""
         if action == "filter":
             return self.query_one("#tabs", TabbedContent).active == "items"
+        if action == "replay":
+            return self.told is not None and bool(self.told.scored)
         return super().check_action(action, parameters)
 
     def action_tab(self, by: int) -> None:
         """Go to the next tab."""
-        names = [name for name, _, _ in _TABS]
         tabs = self.query_one("#tabs", TabbedContent)
+        names = [name for name, _, _ in _TABS if tabs.get_tab(name).display]
         tabs.active = names[(names.index(tabs.active) + by) % len(names)]
+
+    def action_replay(self) -> None:
+        """Replay the cell that the tab in front is about, else the first."""
+        from ..replay import ReplayScreen  # noqa: PLC0415 - that module needs this package
+
+        tabs = self.query_one("#tabs", TabbedContent)
+        if self.told is None or not self.told.scored:
+            return
+        ids = [each.cell.id for each in self.told.scored]
+        cell = self._tab(tabs.active).looked_at()
+        self.app.push_screen(ReplayScreen(self.of_run, cell if cell in ids else ids[0]))
 
     @on(GroupsTab.Chosen)
     def _items_of(self, event: GroupsTab.Chosen) -> None:

@@ -68,5 +68,9 @@ class RunTab(Vertical):
         """Show what is stored."""
         raise NotImplementedError
 
+    def looked_at(self) -> str:
+        """Return the id of the cell that the cursor is about; empty where it is about all."""
+        return ""
+
     def enter(self) -> None:
         """Put the focus where the tab's keys are."""
