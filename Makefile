@@ -19,7 +19,7 @@ ifdef LLAMA_WHEELS
   LLAMA_PIP := --prefer-binary --only-binary llama-cpp-python --extra-index-url $(LLAMA_WHEELS)
 endif
 
-.PHONY: help demo test check format lint types imports parity bench bench-sweeps bench-analysis statistics example torture night fuzz clean
+.PHONY: help demo test check format lint types imports parity bench bench-sweeps bench-analysis statistics example torture night fuzz journey clean
 .DELETE_ON_ERROR:
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo "make torture  kill, fill, lock and interrupt two sweeps 100 times; nothing may be lost"
 	@echo "make night    a sweep of two models, four quants, all tasks; killed once, continued"
 	@echo "make fuzz     give 5,000 damaged model files to llprobe"
+	@echo "make journey  go through the interface in tmux and in Chromium, and write docs/tui.md"
 	@echo "make clean    remove .venv and caches; stored runs and models stay"
 
 $(BIN)/python:
@@ -120,6 +121,10 @@ night: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	@$(BIN)/python tests/fuzz.py --count 5000 --seed 1
+
+journey: $(VENV)/.dev
+	@$(BIN)/python tests/journey.py --write docs/tui.md
+	@$(BIN)/python tests/journey.py --web --pictures docs/images
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
