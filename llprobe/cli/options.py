@@ -14,9 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from llprobe.errors import UsageError
+from llprobe.paths import default_path
 from llprobe.rpc import parse_servers
 from llprobe.settings import EngineSettings
-from llprobe.store import default_path
 
 __all__ = [
     "Answer",

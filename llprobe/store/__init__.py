@@ -3,7 +3,7 @@
 `Store` writes and reads; `default_path` says where the file is. Only this package knows SQL.
 """
 
-from llprobe.store.database import default_path
+from llprobe.paths import default_path
 from llprobe.store.marks import LONGEST_TAG, checked_tags
 from llprobe.store.options import OptionRow
 from llprobe.store.read import CellAnswer, CellRecord, CellScores, RunRecord

@@ -1,30 +1,21 @@
-"""Open the database file: where it is, its pragmas, its version, and errors in words.
+"""Open the database file: its pragmas, its version, and errors in words.
 
 This module knows a file and a connection. It does not know what the tables mean.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
-
 from llprobe.errors import StoreError
 from llprobe.store.migrations import MIGRATIONS
 
-__all__ = ["default_path", "in_words", "open_database", "transaction"]
+__all__ = ["in_words", "open_database", "transaction"]
 
 _BUSY_SECONDS = 10.0
-
-
-def default_path() -> Path:
-    """Where the database is: LLPROBE_DB, else llprobe.db in the user's data folder."""
-    named = os.environ.get("LLPROBE_DB")
-    return Path(named) if named else Path(platformdirs.user_data_dir("llprobe")) / "llprobe.db"
 
 
 @contextmanager

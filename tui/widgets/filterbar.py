@@ -58,7 +58,8 @@ class FilterBar(Horizontal):
         self.add_class("-open")
         self.query_one(Input).disabled = False
         self.screen.refresh_bindings()
-        self.query_one(Input).focus()
+        # not Input.focus(), which waits: what is typed meanwhile would go elsewhere
+        self.screen.set_focus(self.query_one(Input))
 
     def action_clear(self) -> None:
         """Forget what is typed, close, and give the focus back."""

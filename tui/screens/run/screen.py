@@ -38,6 +38,14 @@ _TABS: Final[tuple[tuple[str, str, type[RunTab]], ...]] = (
 )
 
 
+class _Tabs(TabbedContent):
+    """Tabs that only a key or the mouse turns: focus that arrives late does not turn them back."""
+
+    def _on_tab_pane_focused(self, event: TabPane.Focused) -> None:
+        event.stop()
+        event.prevent_default()
+
+
 class RunScreen(Page):
     """A run: curves, heat maps, groups, items, findings, settings."""
 
@@ -70,7 +78,7 @@ the model wrote itself. **Settings**: all that decides the numbers; `y` copies t
 
     def body(self) -> ComposeResult:
         """Yield the tabs."""
-        with TabbedContent(id="tabs"):
+        with _Tabs(id="tabs"):
             for name, title, tab in _TABS:
                 with TabPane(title, id=name):
                     yield tab(self.board)

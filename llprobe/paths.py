@@ -1,0 +1,16 @@
+"""Where the database is. This module knows no SQL, and opens nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["default_path"]
+
+
+def default_path() -> Path:
+    """Where the database is: LLPROBE_DB, else llprobe.db in the user's data folder."""
+    named = os.environ.get("LLPROBE_DB")
+    return Path(named) if named else Path(platformdirs.user_data_dir("llprobe")) / "llprobe.db"
