@@ -8,13 +8,16 @@ module knows the order of these steps. It does not know screens, nor how any of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
+from typing import Protocol
 
 from llprobe.children import Cancel, call
 from llprobe.errors import LlprobeError, UsageError
 from llprobe.events import Event, Failed, Quantized, QuantizeRequest
+from llprobe.ledger import Ledger
 from llprobe.machine import performance_cores
 from llprobe.model import ModelInfo
 from llprobe.plan import Plan, Sweep, make_plan, models_left
@@ -34,7 +37,14 @@ from llprobe.sweep import (
     to_yaml,
 )
 
-__all__ = ["Prepared", "Unusable", "carry_out", "make_quants", "prepare", "spec_of_run"]
+__all__ = ["Crew", "Prepared", "Unusable", "carry_out", "make_quants", "prepare", "spec_of_run"]
+
+
+class Crew(Protocol):
+    """Machines that carry runs out in place of this one; see `cluster.hired`."""
+
+    def __call__(self, ledger: Ledger, models: Sequence[ModelInfo] = ()) -> Iterator[Event]:
+        """Compute what is left in a ledger; `models` are those that its quants were made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +154,7 @@ def make_quants(prepared: Prepared, cancel: Cancel | None = None) -> Iterator[Ev
                 yield event
 
 
-def carry_out(
+def carry_out(  # noqa: PLR0913 - one switch for each of what can be asked of a sweep
     spec: SweepSpec,
     store: Store,
     command: str,
@@ -153,10 +163,12 @@ def carry_out(
     fresh: bool = False,
     failed_only: bool = False,
     planned: Callable[[Plan], None] | None = None,
+    crew: Crew | None = None,
 ) -> Generator[Event, None, None]:
     """Carry a sweep out, and yield what happens; `planned` is told the plan once there is one.
 
-    The same sweep again continues. `failed_only` computes the cells that failed and no others.
+    The same sweep again continues. `failed_only` computes the cells that failed and no others;
+    `crew` computes in place of this machine, which still makes the quants.
     """
     cancel, known = cancel or Cancel(), None if fresh else store
     prepared = prepare(spec, known)
@@ -173,7 +185,8 @@ def carry_out(
     if planned:
         planned(plan)
     only = _failed_cells(store, plan) if failed_only else None
-    yield from run(plan, store, command, cancel, fresh=fresh, only=only)
+    hands = partial(crew, models=prepared.models) if crew else None
+    yield from run(plan, store, command, cancel, fresh=fresh, only=only, hands=hands)
     if (prepared.unusable or prepared.unmade) and store.run(plan.id).status == "done":
         # what was planned is done, but not what was asked for
         store.end(plan.id, "failed")

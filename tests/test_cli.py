@@ -75,7 +75,7 @@ TREE = dict(commands(typer.main.get_command(app_module.app)))
 
 def test_the_commands_are_those_that_are_promised() -> None:
     top = {"run", "ls", "show", "compare", "ask", "plot", "report", "export", "lens", "similarity"}
-    top |= {"sweep", "models", "tasks", "locate", "doctor", "tui"}
+    top |= {"sweep", "models", "tasks", "locate", "doctor", "tui", "tag", "note", "rpc", "cluster"}
     assert {path[0] for path in TREE} == top
     assert {path[1] for path in TREE if path[0] == "models"} == {
         "ls", "pull", "inspect", "quantize", "rm",

@@ -32,11 +32,12 @@ from conftest import OpenProbe
 from oracle import NumpyLlama
 from rich.console import Console
 
-from llprobe.cli import output, progress, watch
+from llprobe.cli import output, watch
 from llprobe.cli.awake import awake
 from llprobe.engine.tokens import tokenize_items
 from llprobe.events import GroupScored, ItemResult, JobStarted
 from llprobe.model import read_model
+from llprobe.report import pace
 from llprobe.store import Store
 from llprobe.sweep import read_sweep
 from llprobe.task import TaskRequest, load_questions
@@ -359,7 +360,7 @@ class Hours:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 5000.0
-        for module in (watch, progress):
+        for module in (watch, pace):
             monkeypatch.setattr(module, "time", self)
 
     def monotonic(self) -> float:
@@ -371,7 +372,7 @@ class Hours:
 
 def test_the_pace_is_items_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Hours(monkeypatch)
-    whole = progress.Whole(40, 100)
+    whole = pace.Whole(40, 100)
     assert (whole.rate, whole.seconds_left, whole.pace, str(whole)) == (
         *(None, None, ""), "40/100 in all"
     )  # fmt: skip

@@ -21,6 +21,7 @@ Row = dict[str, Any]
 _HEADINGS: Final = {
     "model": "model", "ablation": "left out", "task": "task", "answer": "answer",
     "shots": "shots", "seed": "seed", "lens": "lens", "status": "status",
+    "machine": "machine",
 }  # fmt: skip
 _PLAIN: Final = {"ablation": "none", "answer": "cloze", "shots": "default", "seed": 0}
 """What goes without saying."""

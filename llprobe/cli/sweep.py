@@ -12,13 +12,16 @@ import typer
 
 from llprobe.cli.awake import awake
 from llprobe.cli.cellview import print_cells
+from llprobe.cli.crewview import CrewScreen
 from llprobe.cli.follow import drive, interruptible, raise_failures
+from llprobe.cli.hire import Cluster, Hiring, TlsCa, TlsCert, TlsKey, crew_of, hiring
 from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, database, option
 from llprobe.cli.output import Column, emit, err
-from llprobe.cli.planview import planned_rows, print_plan
+from llprobe.cli.planview import print_plan
 from llprobe.cli.watch import watch_on_screen, watch_plainly
 from llprobe.conduct import prepare, spec_of_run
 from llprobe.errors import UsageError
+from llprobe.outlook import planned_rows
 from llprobe.report import run_rows
 from llprobe.runner import Cancel
 from llprobe.store import Store
@@ -75,38 +78,49 @@ def plan(
 def run(
     file: File,
     fresh: Fresh = False,
+    cluster: Cluster = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     keep_awake: KeepAwake = False,
     db: Db = None,
     form: FormatOption = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Carry a sweep out; the same command again continues, an edited file computes what is new."""
-    conduct_sweep(read_sweep(file), db, form, output, fresh=fresh, keep_awake=keep_awake)
+    where = hiring(cluster, tls_ca, tls_cert, tls_key)
+    conduct_sweep(
+        read_sweep(file), db, form, output, fresh=fresh, keep_awake=keep_awake, where=where
+    )
 
 
 @app.command("resume")
 def resume(
-    name: Name, keep_awake: KeepAwake = False, db: Db = None, form: FormatOption = Format.TABLE,
-    output: Output = None,
+    name: Name, cluster: Cluster = None, tls_ca: TlsCa = None, tls_cert: TlsCert = None,
+    tls_key: TlsKey = None, keep_awake: KeepAwake = False, db: Db = None,
+    form: FormatOption = Format.TABLE, output: Output = None,
 ) -> None:  # fmt: skip
     """Continue a sweep that was paused, cancelled or interrupted."""
+    where = hiring(cluster, tls_ca, tls_cert, tls_key)
     with Store(database(db), create=False) as store:
         _, spec = spec_of_run(store, name)
-    conduct_sweep(spec, db, form, output, keep_awake=keep_awake)
+    conduct_sweep(spec, db, form, output, keep_awake=keep_awake, where=where)
 
 
 @app.command("retry")
 def retry(
-    name: Name, keep_awake: KeepAwake = False, db: Db = None, form: FormatOption = Format.TABLE,
-    output: Output = None,
+    name: Name, cluster: Cluster = None, tls_ca: TlsCa = None, tls_cert: TlsCert = None,
+    tls_key: TlsKey = None, keep_awake: KeepAwake = False, db: Db = None,
+    form: FormatOption = Format.TABLE, output: Output = None,
 ) -> None:  # fmt: skip
     """Compute the cells of a sweep that failed, and no others."""
+    where = hiring(cluster, tls_ca, tls_cert, tls_key)
     with Store(database(db), create=False) as store:
         run_id, spec = spec_of_run(store, name)
         if not any(cell.status == "failed" for cell in store.cells(run_id)):
             err.print(f"nothing of {name} has failed")
             return
-    conduct_sweep(spec, db, form, output, failed_only=True, keep_awake=keep_awake)
+    conduct_sweep(spec, db, form, output, failed_only=True, keep_awake=keep_awake, where=where)
 
 
 def conduct_sweep(
@@ -118,11 +132,20 @@ def conduct_sweep(
     fresh: bool = False,
     failed_only: bool = False,
     keep_awake: bool = False,
+    where: Hiring | None = None,
 ) -> None:
-    """Carry a sweep out, show its progress on stderr, and print its cells at the end."""
+    """Carry a sweep out, show its progress on stderr, and print its cells at the end.
+
+    `where` is the cluster that computes it, None = this machine.
+    """
+    spec = where.fitted(spec) if where else spec
     path, cancel = database(db), Cancel()
     with Store(path) as store, interruptible(cancel), awake(wanted=keep_awake):
-        screen, failed = drive(spec, store, cancel, fresh=fresh, failed_only=failed_only)
+        with crew_of(where) as crew:
+            screen, failed = drive(
+                spec, store, cancel, fresh=fresh, failed_only=failed_only, crew=crew,
+                screen=CrewScreen(store, store.path) if crew else None,
+            )  # fmt: skip
         if screen.run:
             # the failures were told as they came
             print_cells(store, screen.run, form, output, errors=False)

@@ -1,0 +1,23 @@
+"""Sweeps over several machines: jobs go out to dask's workers, events come back to one database.
+
+    ledger -> dispatch (who computes what) -> work (on the worker) -> a child, as on one machine
+    store  <- dispatch (one event path)    <- a queue at the scheduler <-
+
+    address   what was typed for a cluster
+    connect   the way to a scheduler, and one with workers on this machine
+    crew      which workers are there, and which of them will do
+    deal      how many jobs of which model a worker gets next
+    orders    what is said between the two sides
+    bring     a model's file on the worker: found, fetched or made, and the very same bytes
+
+dask.distributed is an extra of its own: nothing here imports it before it is needed. This package
+knows machines. It does not know the engine, SQL or screens; files and databases stay where they
+are.
+"""
+
+from __future__ import annotations
+
+from llprobe.cluster.address import Place, divided, parse_place
+from llprobe.cluster.connect import Tls, hired
+
+__all__ = ["Place", "Tls", "divided", "hired", "parse_place"]

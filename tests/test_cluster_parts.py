@@ -1,0 +1,364 @@
+"""The pure parts of clusters: addresses, portions, machines, what is asked for and how it fails."""
+
+import importlib
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clihelp import Cli, tiny_model, write_questions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llprobe.cli.hire import hiring
+from llprobe.cluster import Place, Tls, connect, divided, hired, parse_place
+from llprobe.cluster.bring import bring
+from llprobe.cluster.crew import Crew
+from llprobe.cluster.deal import Portion, deal
+from llprobe.cluster.greeting import introduce
+from llprobe.cluster.machines import Machines
+from llprobe.cluster.orders import Message, Wanted, pack, unpack, wanted
+from llprobe.errors import ModelFileError, RunError, UsageError
+from llprobe.machine import performance_cores
+from llprobe.model import read_model
+from llprobe.settings import EngineSettings
+
+
+@pytest.mark.parametrize(
+    ("typed", "place"),
+    [
+        ("local:2", Place(n_local=2)),
+        ("tcp://lab-3.example.org:8786", Place("tcp://lab-3.example.org:8786")),
+        ("tls://10.0.0.7:1", Place("tls://10.0.0.7:1")),
+        ("tcp://[::1]:8786", Place("tcp://[::1]:8786")),
+    ],
+)
+def test_addresses(typed: str, place: Place) -> None:
+    assert parse_place(typed) == place
+    assert str(place) == typed
+
+
+@pytest.mark.parametrize("typed", ["", "local:0", "local", "tcp://host", "http://h:1", "tcp://h:x"])
+def test_what_is_no_address_is_said(typed: str) -> None:
+    with pytest.raises(UsageError, match="write tcp://HOST:8786"):
+        parse_place(typed)
+
+
+def test_threads_are_divided_among_local_workers_unless_given() -> None:
+    usual, given_ = EngineSettings(), EngineSettings(n_threads=3)
+    each = max(1, performance_cores() // 2)
+    assert divided(usual, Place(n_local=2)).n_threads == each
+    assert divided(given_, Place(n_local=2)) == given_
+    assert divided(usual, Place("tcp://h:1")) == usual
+
+
+# --- portions -----------------------------------------------------------------------------------
+
+
+def test_a_worker_keeps_to_its_model() -> None:
+    assert deal({"a": 8, "b": 80}, {}, 2, "a", ()) == Portion("a", 2)
+    assert deal({"a": 8, "b": 80}, {}, 2, "", ()) == Portion("b", 20)
+    assert deal({"a": 8, "b": 10}, {"b": 1}, 2, "", ()) == Portion("a", 2)
+    assert deal({"a": 8, "b": 80}, {}, 2, "b", {"b"}) == Portion("a", 2)
+    assert deal({"a": 0, "b": 80}, {}, 2, "b", {"b"}) is None
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 90)), st.integers(1, 9))
+def test_everything_is_dealt_once_in_few_portions(left: dict[str, int], n_workers: int) -> None:
+    given_, rest, portions = Counter[str](), dict(left), 0
+    while portion := deal(rest, {}, n_workers, "", ()):
+        assert portion.n_jobs >= 1
+        given_[portion.model] += portion.n_jobs
+        rest[portion.model] -= portion.n_jobs
+        portions += 1
+    assert given_ == Counter({model: n for model, n in left.items() if n})
+    # what is left halves for every round of all workers
+    assert portions <= len(left) * 2 * n_workers * 8
+
+
+def test_the_machines_of_a_cell_are_kept_in_order() -> None:
+    known = Machines({"x": {"host": "a", "worker": "1"}, "y": {}}, "home")
+    assert known.record("x", {"k": "v"}, "b", "2") == {"k": "v", "host": "a, b", "worker": "1, 2"}
+    assert known.record("y", {}, "b", "2") == {"host": "home, b", "worker": "2"}
+    assert known.record("z", {}, "b", "2") == {"host": "b", "worker": "2"}
+    known.computed("z", "b", "2")
+    known.computed("z", "b", "2")
+    assert known.record("z", {}, "c", "3") == {"host": "b, c", "worker": "2, 3"}
+
+
+def test_messages_come_as_they_went() -> None:
+    message = Message("share", 3, "a line")
+    assert unpack(pack(message)) == message
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+def no_stop() -> bool:
+    return False
+
+
+def test_a_file_is_found_in_the_workers_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("LLPROBE_CACHE", str(cache))
+    model = read_model(tiny_model(tmp_path, "one"))
+    there = replace(model, paths=(tmp_path / "elsewhere" / "one.gguf",))
+    with pytest.raises(UsageError, match="not in the catalog: copy it to"):
+        bring(Wanted(there), str, no_stop)
+    (cache / "mine").mkdir(parents=True)
+    model.paths[0].rename(cache / "mine" / "one.gguf")
+    found = bring(Wanted(there), str, no_stop)
+    assert found.paths == (cache / "mine" / "one.gguf",)
+    assert (found.name, found.fingerprint) == ("one", model.fingerprint)
+    tiny_model(cache / "mine", "one", seed=4)
+    with pytest.raises(ModelFileError, match="is not the same file"):
+        bring(Wanted(there), str, no_stop)
+
+
+def test_a_quant_whose_source_is_not_known_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLPROBE_CACHE", str(tmp_path))
+    model = read_model(tiny_model(tmp_path, "one"))
+    quant = replace(model, origin="quantized", name="one-12345678:Q8_0")
+    assert wanted(quant, ()).source is None
+    with pytest.raises(UsageError, match="what it was made from is not known"):
+        bring(Wanted(quant), str, no_stop)
+
+
+def test_a_stop_while_another_worker_fetches_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLPROBE_CACHE", str(tmp_path))
+    model = read_model(tiny_model(tmp_path, "one"))
+
+    def stop() -> bool:
+        """Be asked while the lock is held, which a second caller meets."""
+        with pytest.raises(RunError, match="stopped before the model was there"):
+            bring(Wanted(model), str, lambda: True)
+        return True
+
+    held = replace(model, origin="quantized", name="one-12345678:Q8_0")
+    with pytest.raises(RunError, match="stopped before"):
+        bring(Wanted(held, Wanted(model)), str, stop)
+
+
+# --- who is there -------------------------------------------------------------------------------
+
+
+class Answer:
+    """A future that is done."""
+
+    def __init__(self, value: Any, status: str = "finished") -> None:
+        self.status, self._value = status, value
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> Any:
+        return self._value
+
+    def exception(self) -> Any:
+        return self._value
+
+
+class Switchboard:
+    """Stands for a link to workers that answer at once."""
+
+    where = "tcp://here:1"
+
+    def __init__(self, answers: dict[str, Answer]) -> None:
+        self.answers = answers
+
+    def workers(self) -> dict[str, tuple[str, str]]:
+        return {name: (f"tcp://{name}:1", name) for name in self.answers}
+
+    def greet(self, address: str, _: object) -> Answer:
+        return self.answers[address.removeprefix("tcp://").removesuffix(":1")]
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+def look(crew: Crew) -> list[str]:
+    crew._looked = 0.0
+    return [hand.name for hand in crew.look()]
+
+
+def test_workers_come_and_go(told: list[str]) -> None:
+    fit = introduce(("llprobe", "llama-cpp-python"))
+    board = Switchboard({"a": Answer(fit), "b": Answer(OSError("lost"), "error")})
+    crew: Any = Crew(board, told.append)  # type: ignore[arg-type]  # it has what is asked of a link
+    assert look(crew) == []
+    assert [hand.name for hand in crew.hands.values()] == ["a"]
+    assert sorted(told) == sorted(
+        [f"{fit[0]} (a) takes part", "not used: tcp://b:1 (b) does not answer: lost"]
+    )
+    board.answers = {"c": Answer(fit)}
+    assert look(crew) == ["a"]
+    assert [hand.name for hand in crew.hands.values()] == ["c"]
+
+
+def test_where_no_worker_comes_it_is_said_how_to_start_one(told: list[str]) -> None:
+    crew: Any = Crew(Switchboard({}), told.append, patience=0.0)  # type: ignore[arg-type]  # likewise
+    with pytest.raises(RunError, match="llprobe cluster worker tcp://HOST:8786"):
+        look(crew)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (("far", {"llprobe": "9", "llama-cpp-python": "8"}, ""), "far (x) has llprobe 9 and"),
+        (("far", {"llprobe": "", "llama-cpp-python": ""}, ""), "pip install 'llprobe[cluster]'"),
+        (("far", {"llprobe": "9", "llama-cpp-python": "8"}, "No module"), "(No module): pip"),
+    ],
+)
+def test_a_worker_that_will_not_do_is_an_error_where_it_is_the_only_one(
+    answer: Any, said: str, told: list[str]
+) -> None:
+    crew: Any = Crew(Switchboard({"x": Answer(answer)}), told.append)  # type: ignore[arg-type]  # likewise
+    with pytest.raises(RunError) as refused:
+        look(crew)
+    assert said in str(refused.value)
+
+
+# --- what is asked for --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shut() -> Iterator[int]:
+    """Give a port at which nobody listens."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    write_questions(tmp_path / "q.jsonl")
+    path = tmp_path / "s.yaml"
+    path.write_text(f"name: s\nmodels: {tiny_model(tmp_path)}\ntasks: prompts\ndata: q.jsonl\n")
+    return path
+
+
+def test_a_scheduler_that_is_not_there(
+    shut: int, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "_TIMEOUT", 1)
+    done = Cli(tmp_path)("sweep", "run", sweep, "--cluster", f"tcp://127.0.0.1:{shut}")
+    assert done.code == 2
+    assert f"no scheduler answers at tcp://127.0.0.1:{shut}" in done.line
+
+
+def test_certificates_are_asked_for_and_checked(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match="needs certificates: --tls-ca"),
+        hired(Place("tls://127.0.0.1:1"), Tls(), str),
+    ):
+        pass
+    missing = str(tmp_path / "none.pem")
+    with (
+        pytest.raises(UsageError, match="the certificates cannot be used"),
+        hired(Place("tls://127.0.0.1:1"), Tls(missing, missing, missing), str),
+    ):
+        pass
+
+
+def test_options_that_do_not_go_together(sweep: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="belong to --cluster"):
+        hiring(None, "ca.pem", None, None)
+    with pytest.raises(UsageError, match="tcp://h:1 is none"):
+        hiring("tcp://h:1", "ca.pem", None, None)
+    with sweep.open("a", encoding="utf-8") as file:
+        file.write("engine: {rpc: ['127.0.0.1:50052']}\n")
+    done = Cli(tmp_path)("sweep", "run", sweep, "--cluster", "local:1")
+    assert done.code == 2
+    assert "do not go together" in done.line
+
+
+def test_without_the_extra_one_line_says_what_to_install(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> Any:
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(connect, "import_module", absent)
+    for words in (("sweep", "run", sweep, "--cluster", "local:1"), ("cluster", "scheduler")):
+        done = Cli(tmp_path)(*words)
+        assert done.code == 2
+        assert done.line.endswith("pip install 'llprobe[cluster]'")
+
+
+def test_dask_is_imported_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    code = (
+        "import sys, llprobe.cli.sweep, llprobe.cluster.work; print('distributed' in sys.modules)"
+    )
+    assert run_python(code, tmp_path).strip() == "False"
+
+
+def run_python(code: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "program", "given_"),
+    [
+        (("scheduler", "--port", "1"), "scheduler", ["--host", "127.0.0.1", "--port", "1"]),
+        (("worker", "tcp://h:1", "--name", "n"), "worker", ["tcp://h:1", "--nthreads", "1"]),
+    ],
+)
+def test_the_cluster_commands_become_dasks(
+    words: tuple[str, ...], program: str, given_: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    became = list[list[str]]()
+
+    def become(_: str, words: list[str]) -> None:
+        became.append(words)
+
+    monkeypatch.setattr("os.execv", become)
+    done = Cli(tmp_path)("cluster", *words, "--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c")
+    assert done.code == 0, done.err
+    ((_, _, module, *rest),) = became
+    assert module == f"distributed.cli.dask_{program}"
+    assert rest[: len(given_)] == given_
+    assert rest[-6:] == ["--tls-ca-file", "a", "--tls-cert", "b", "--tls-key", "c"]
+
+
+def test_an_open_scheduler_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.execv", lambda *_: None)
+    assert "can run programs" in Cli(tmp_path)("cluster", "scheduler", "--host", "0.0.0.0").err  # noqa: S104 - nothing listens
+    assert Cli(tmp_path)("cluster", "scheduler").err == ""
+
+
+# --- what a large sweep takes -------------------------------------------------------------------
+
+
+def test_a_large_model_is_reckoned_by_its_sizes() -> None:
+    folder = str(Path(__file__).parent / "bench")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        scaling: Any = importlib.import_module("scaling")
+    model = scaling.Model(10, 100, 1000, 1.2e6, 4e9)
+    assert (model.flop_per_token, model.flop_per_row) == (2e6, 2e6)
+    work, large = scaling.Work(1024, 100), scaling.Machine(1e6, 2e6, 5e9)
+    assert scaling.alone(work, model, large) == 2048 + 100
+    small = scaling.Machine(1e6, 2e6, 2e9)
+    assert scaling.alone(work, model, small) == 2148 + 2 * 4e9 / 2e9
+    sent = 1024 * 400 + 100 * 400 * 10 * 2
+    assert scaling.over_rpc(work, model, small, 2, 1000) == 2148 + sent / 1000
+    with pytest.raises(ValueError, match="do not hold"):
+        scaling.over_rpc(work, model, small, 1, 1000)
