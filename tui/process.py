@@ -102,12 +102,22 @@ def _begin(db: Path, name: str, commands: Sequence[Sequence[str]]) -> int:
                 stderr=said,
                 start_new_session=True,
             )
-        _children[child.pid] = child
-        _note(db, name).parent.mkdir(parents=True, exist_ok=True)
-        _note(db, name).write_text(json.dumps([child.pid, _born(child.pid)]), encoding="utf-8")
+        _note_or_end(child, _note(db, name))
     except OSError as problem:
         raise RunError(f"cannot start the sweep {name}: {problem.strerror}") from problem
+    _children[child.pid] = child
     return child.pid
+
+
+def _note_or_end(child: subprocess.Popen[bytes], note: Path) -> None:
+    """Note which process it is; one of which nothing can be noted would not be found again."""
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps([child.pid, _born(child.pid)]), encoding="utf-8")
+    except OSError:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        raise
 
 
 def alive(db: Path, name: str) -> int | None:

@@ -43,11 +43,19 @@ _SHOWN: Final = TerminalTheme(_DARK[0], _LIGHT[-1], list(_DARK), list(_LIGHT))
 
 
 class Readable(LineFilter):
-    """Gives what cannot be read another colour; `sixteen` says that the terminal has no more."""
+    """Gives what cannot be read another colour.
 
-    def __init__(self, *, sixteen: bool) -> None:
+    `sixteen` says that the terminal has no more; `grey` that colours have become greys, so that a
+    dark blue line is a dark grey one.
+    """
+
+    def __init__(self, *, sixteen: bool, grey: bool = False) -> None:
         super().__init__()
-        self._sixteen = sixteen
+        self._sixteen, self._grey = sixteen, grey
+
+    def in_grey(self) -> Readable:
+        """Return the one for lines without colours."""
+        return Readable(sixteen=self._sixteen, grey=True)
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments of a line on this ground, with colours that can be read."""
@@ -60,7 +68,8 @@ class Readable(LineFilter):
         bars = BARS.issuperset(text.strip())
         if self._sixteen:
             return Segment(text, _of_sixteen(style, background, bars=bars))
-        return Segment(text, _seen(style, background)) if bars else segment
+        least = _BAR if bars else _ENOUGH if self._grey else 0.0
+        return Segment(text, _seen(style, background, least)) if least else segment
 
 
 @lru_cache(4096)
@@ -76,14 +85,14 @@ def _of_sixteen(style: Style, background: Color, *, bars: bool) -> Style:
 
 
 @lru_cache(4096)
-def _seen(style: Style, background: Color) -> Style:
+def _seen(style: Style, background: Color, least: float) -> Style:
     """Return a style whose colour is moved away from the ground as far as is needed."""
     ground = Color.from_rich_color(style.bgcolor) if style.bgcolor else background
     color = Color.from_rich_color(style.color)
     far = _furthest(ground)
     for step in range(11):
         moved = color.blend(far, step / 10)
-        if _contrast(moved, ground) >= _BAR:
+        if _contrast(moved, ground) >= least:
             break
     return style + Style(color=moved.rich_color)
 

@@ -54,10 +54,9 @@ lenses: [norm, paper]
 # Settings of tasks, as of `--set`.
 # set: {{per_group: 20}}
 
-# How the engine runs, as the options of `llprobe run`.
+# How the engine runs, as the options of `llprobe run`. With `rpc: [HOST:PORT, ...]` in it layers lie
+# on other machines too, where `llprobe rpc serve` runs (see docs/devices.md).
 # engine: {{batch: 512, threads: 4}}
-# Layers on other machines too, where `llprobe rpc serve` runs there (see docs/devices.md).
-# engine: {{rpc: [192.168.1.20:50052, 192.168.1.21:50052]}}
 
 # Leave out what fits all patterns of an entry: model, task, answer, seed, shots, lens, ablation.
 # exclude:

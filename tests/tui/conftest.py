@@ -5,34 +5,27 @@ same. No model computes anything.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from madeup import Right, fill, made_up_model, noisy
+from madeup import fill
+from storedruns import CALC, FACTS, LARGE, SMALL, begin, finish, model, plan, share
 
-from llprobe.events import JobStarted
-from llprobe.model import ModelInfo
-from llprobe.plan import Plan, Sweep, make_plan
-from llprobe.settings import EngineSettings
+from llprobe.plan import Plan
 from llprobe.store import Store
-from llprobe.task import Item, TaskRequest
-
-CALC = TaskRequest("calculation", limit=24)
-"""A generated task of several groups."""
-FACTS = TaskRequest("facts", limit=20)
-"""A bundled task."""
-
-_SMALL = (0.2, 0.25, 0.3, 0.35, 0.5, 0.45)
-_LARGE = (0.2, 0.3, 0.5, 0.7, 0.85, 0.8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a test of screens be tried three times: Textual measures only when it is idle."""
+    """Let a test of screens be tried three times: Textual measures only when it is idle.
+
+    Those that wait by `settled` alone need no second time, and must not have one.
+    """
     for item in items:
-        if item.path.parent == Path(__file__).parent:
+        waits = item.path.name.startswith(("test_gallery", "test_faults"))
+        if item.path.parent == Path(__file__).parent and not waits:
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
@@ -41,46 +34,11 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no setting of whoever runs the tests be seen."""
     for name in ("NO_COLOR", "LLPROBE_DB", "TEXTUAL", "TEXTUAL_COLOR_SYSTEM"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
-
-
-def model(folder: Path, name: str, quant: str = "Q8_0", **more: Any) -> ModelInfo:
-    """Give a made-up model of six layers; nothing of it names a folder."""
-    return made_up_model(folder, name, quant=quant, paths=(Path(f"{name}.gguf"),), **more)
-
-
-def plan(
-    models: Sequence[ModelInfo], tasks: Sequence[TaskRequest], name: str = "", **sweep: Any
-) -> Plan:
-    """Plan tasks on made-up models."""
-    settings = EngineSettings(n_threads=1)
-    spec = f"name: {name}\nmodels: [{', '.join(m.name for m in models)}]\ntasks: [calculation]\n"
-    return make_plan(Sweep(tuple(models), tuple(tasks), settings=settings, **sweep), name, spec)
-
-
-def begin(store: Store, planned: Plan) -> None:
-    """Store a run of which nothing is scored yet, as if its models were loaded."""
-    store.begin(planned, f"llprobe sweep run {planned.name or 'sweep'}.yaml")
-    for cell in planned.cells:
-        n = len(cell.questions.items)
-        store.start_job(JobStarted((cell.id,), n, 1, 10 * n, ()))
-
-
-def finish(store: Store, planned: Plan, right: Right) -> str:
-    """Store scores of everything that is planned; return the run's id."""
-    fill(store, planned, right)
-    store.finish_cells([cell.id for cell in planned.cells], {"seconds": 2.0, "tokens": 400.0})
-    store.end(planned.id, "done")
-    return planned.id
-
-
-def share(curve: Sequence[float]) -> Right:
-    """Answer rightly with these probabilities by layer."""
-
-    def of(_: Item) -> Sequence[float]:
-        return curve
-
-    return noisy(of)
+    # how many colours there are decides what is drawn
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    # the variable of this name is read when Textual is imported, which it is by now
+    monkeypatch.setattr("textual.constants.TEXTUAL_ANIMATIONS", "none")
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +46,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Store two finished runs once; see `database`."""
     folder = tmp_path_factory.mktemp("tui")
     with Store(folder / "llprobe.db") as store:
-        for name, curve in (("small", _SMALL), ("large", _LARGE)):
+        for name, curve in (("small", SMALL), ("large", LARGE)):
             planned = plan([model(folder, name)], [CALC, FACTS], name, lenses=("norm",))
             begin(store, planned)
             finish(store, planned, share(curve))
@@ -117,7 +75,7 @@ def unfinished(database: Path) -> Plan:
     with Store(database) as store:
         begin(store, planned)
         first = replace(planned, cells=planned.cells[:1])
-        fill(store, first, share(_SMALL))
+        fill(store, first, share(SMALL))
         store.finish_cells([first.cells[0].id], {"seconds": 1.0})
         store.end(planned.id, "paused")
     return planned

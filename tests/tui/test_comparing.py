@@ -143,25 +143,3 @@ async def test_a_run_that_is_gone_is_said(database: Path) -> None:
         assert "no run named 'small'" in page.query_one(Trouble).said
         await pilot.resize_terminal(40, 10)
         await settle(pilot)
-
-
-@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
-@pytest.mark.parametrize("keys", ["", "t", "enter"])
-def test_pictures(snap_compare: Any, database: Path, size: tuple[int, int], keys: str) -> None:
-    async def before(pilot: Pilot[Any]) -> None:
-        await opened(pilot, *RUNS)
-        await press(pilot, *filter(None, [keys]))
-
-    assert snap_compare(LlprobeApp(database), run_before=before, terminal_size=size)
-
-
-def test_picture_without_colours(
-    snap_compare: Any, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    async def before(pilot: Pilot[Any]) -> None:
-        await opened(pilot, *RUNS)
-        await press(pilot, "t")
-
-    assert snap_compare(LlprobeApp(database), run_before=before, terminal_size=(80, 24))

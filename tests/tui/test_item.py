@@ -120,25 +120,3 @@ async def test_an_item_that_is_not_there_is_said(database: Path) -> None:
         page.refresh_data()
         await settle(pilot)
         assert "no run named" in page.query_one(Trouble).said
-
-
-@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
-def test_pictures(snap_compare: Any, database: Path, size: tuple[int, int]) -> None:
-    book = book_of(database)
-
-    async def before(pilot: Pilot[Any]) -> None:
-        await opened(pilot, book, book.table.ids[4])
-
-    assert snap_compare(LlprobeApp(database), run_before=before, terminal_size=size)
-
-
-def test_picture_without_colours(
-    snap_compare: Any, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    book = book_of(database)
-
-    async def before(pilot: Pilot[Any]) -> None:
-        await opened(pilot, book, book.table.ids[4])
-
-    assert snap_compare(LlprobeApp(database), run_before=before, terminal_size=(80, 24))

@@ -1,44 +1,35 @@
-"""Watching a sweep and steering its process: what is said, asked, found again, and survives."""
+"""Watching a sweep and steering its process: what is said, asked, and seen to grow."""
 
 import asyncio
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
-from clihelp import scores_of, tiny_model, write_questions
 from madeup import fill
+from monitoring import again, opened, said
 from rich.text import Text
-from textual.pilot import Pilot
-from textual.widgets import Static
-from textual.worker import WorkerCancelled
+from settled import settle
 
-from llprobe.cli.progress import Whole
-from llprobe.errors import RunError, UsageError
 from llprobe.events import GroupScored
 from llprobe.plan import Plan
+from llprobe.report.pace import Whole
 from llprobe.store import Store
-from llprobe.sweep import parse_sweep
 from llprobe.tui import process
 from llprobe.tui.app import LlprobeApp
-from llprobe.tui.screens.monitor import MonitorScreen, page
+from llprobe.tui.screens.monitor import page
 from llprobe.tui.screens.monitor.curve import curve_of
-from llprobe.tui.screens.monitor.look import Look, look, tokens_a_second
+from llprobe.tui.screens.monitor.look import look, tokens_a_second
 from llprobe.tui.screens.monitor.words import advice, bar, cell_table, headline, log_line
 from llprobe.tui.screens.newsweep import NewSweepScreen
 from llprobe.tui.screens.newsweep import page as newsweep
 from llprobe.tui.screens.newsweep.choices import Choices
-from llprobe.tui.themes import MONO
 from llprobe.tui.widgets import Chart, Confirm, Rows, Trouble
 
-SECONDS = 60
-N_ITEMS = 600
 """So many that a sweep of them can be stopped in the middle."""
 
 
@@ -49,36 +40,6 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLPROBE_THREADS", "1")
     monkeypatch.setattr(NewSweepScreen, "WAIT", 0.0)
     monkeypatch.setattr(newsweep, "choices", lambda: Choices((), (), 1))
-
-
-async def settled(pilot: Pilot[Any]) -> None:
-    """Wait until nothing is read any more."""
-    for _ in range(3):
-        with suppress(WorkerCancelled):
-            await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
-
-
-async def opened(pilot: Pilot[Any], name: str) -> MonitorScreen:
-    screen = MonitorScreen(name)
-    await pilot.app.push_screen(screen)
-    await settled(pilot)
-    return screen
-
-
-async def again(pilot: Pilot[Any], screen: MonitorScreen) -> Look:
-    """Look once more."""
-    screen.refresh_data()
-    await settled(pilot)
-    assert screen.found is not None
-    return screen.found
-
-
-def said(screen: MonitorScreen, of: str) -> str:
-    return str(screen.query_one(of, Static).content)
-
-
-# --- what is said --------------------------------------------------------------------------------
 
 
 def test_a_paused_run_is_described(database: Path, unfinished: Plan) -> None:
@@ -153,9 +114,6 @@ def test_lines_fit_where_they_stand(database: Path) -> None:
         assert width == 40 or sum(widths) <= width
 
 
-# --- the screen ----------------------------------------------------------------------------------
-
-
 class Kept:
     """Takes groups in a store's place."""
 
@@ -212,13 +170,13 @@ async def test_keys_ask_the_process_at_work(
         async with app.run_test(size=(80, 24)) as pilot:
             screen = await opened(pilot, "half")
             await pilot.press("p")
-            await settled(pilot)
+            await settle(pilot)
             assert store.pulse(owner, unfinished.id) == "pause"
             await pilot.press("c")
-            await settled(pilot)
+            await settle(pilot)
             assert isinstance(app.screen, Confirm)
             await pilot.press("n", "c", "y")
-            await settled(pilot)
+            await settle(pilot)
             assert store.pulse(owner, unfinished.id) == "cancel"
             await pilot.press("r")
             assert "half is running already" in screen.query_one(Trouble).said
@@ -237,15 +195,15 @@ async def test_keys_start_a_process_where_there_is_none(
         for key, text in (("p", "nothing to pause"), ("c", "nothing to cancel"),
                           ("t", "nothing of half has failed")):  # fmt: skip
             await pilot.press(key)
-            await settled(pilot)
+            await settle(pilot)
             assert text in trouble.said
         await pilot.press("r")
-        await settled(pilot)
+        await settle(pilot)
         with Store(database) as store:
             store.fail_cells([unfinished.cells[1].id], "it died")
         await again(pilot, screen)
         await pilot.press("t")
-        await settled(pilot)
+        await settle(pilot)
         opened_runs: list[str] = []
         monkeypatch.setattr(app, "open_run", opened_runs.append)
         await pilot.press("enter")
@@ -260,12 +218,12 @@ async def test_the_cursor_chooses_the_curve(database: Path) -> None:
         screen = await opened(pilot, "large")
         assert screen.query_one(Rows).has_focus
         await pilot.press("j")
-        await settled(pilot)
+        await settle(pilot)
         assert screen.found is not None
         assert screen.found.cell is not None
         assert screen.found.cell.task == "facts"
         await pilot.press("k")
-        await settled(pilot)
+        await settle(pilot)
         assert screen.found.cell.task == "calculation"
 
 
@@ -283,153 +241,3 @@ async def test_a_run_that_is_deleted_meanwhile_is_said(database: Path) -> None:
         await asyncio.to_thread(database.unlink)
         await again(pilot, screen)
         assert "no database at" in said(screen, "#advice")
-
-
-# --- a real process ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def long_sweep(tmp_path: Path) -> str:
-    """Give a sweep of a tiny model that takes some seconds, in many groups."""
-    model = tiny_model(tmp_path, n_layers=32)
-    questions = write_questions(tmp_path / "q.jsonl", N_ITEMS, words=9)
-    return (
-        f"name: tiny\nmodels: [{model}]\ntasks: [prompts]\ndata: {questions}\n"
-        "engine: {threads: 1, batch: 16}\n"
-    )
-
-
-@pytest.fixture
-def no_orphan() -> Iterator[None]:
-    """Let no process outlive its test."""
-    yield
-    for pid, child in process._children.items():
-        if child.poll() is None:
-            os.killpg(pid, signal.SIGKILL)
-            child.wait(SECONDS)
-
-
-async def ended(pid: int) -> int:
-    return await asyncio.to_thread(process._children[pid].wait, SECONDS)
-
-
-async def scored(database: Path, n: int, pid: int) -> None:
-    """Wait until `n` items are stored."""
-
-    def wait() -> None:
-        child = process._children[pid]
-        while child.poll() is None:
-            if look(database, "tiny").counts.get("items_done", 0) >= n:
-                return
-            with suppress(Exception):
-                child.wait(0.02)
-        raise AssertionError(process.log_of(database, "tiny").read_text())
-
-    await asyncio.to_thread(wait)
-
-
-@pytest.mark.asyncio
-@pytest.mark.usefixtures("no_orphan")
-async def test_a_sweep_outlives_the_interface(no_database: Path, long_sweep: str) -> None:
-    app = LlprobeApp(no_database)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.push_screen(NewSweepScreen(long_sweep))
-        await settled(pilot)
-        await pilot.press("ctrl+r")
-        await settled(pilot)
-        monitor = app.screen
-        assert isinstance(monitor, MonitorScreen)
-        found = await again(pilot, monitor)
-        assert found.pid is not None
-    pid = found.pid
-    with pytest.raises(UsageError, match="running already"):
-        process.start(no_database, parse_sweep(long_sweep, "x"))
-    app = LlprobeApp(no_database)
-    async with app.run_test(size=(80, 24)) as pilot:
-        screen = await opened(pilot, "tiny")
-        await scored(no_database, 1, pid)
-        found = await again(pilot, screen)
-        assert found.pid == pid
-        assert found.workers == (f"process {pid}",)
-        await pilot.press("p")
-        assert await ended(pid) == 130
-        found = await again(pilot, screen)
-        assert found.run is not None
-        assert (found.run.status, found.works) == ("paused", False)
-        assert 0 < found.counts["items_done"] < N_ITEMS
-        assert any("asked to pause" in line for line in found.log)
-        await pilot.press("r")
-        await settled(pilot)
-        second = (await again(pilot, screen)).pid
-        assert second is not None
-        assert await ended(second) == 0
-        found = await again(pilot, screen)
-        assert advice(found) == "all of it is done; Enter opens it"
-    assert len(scores_of(no_database)) == N_ITEMS
-
-
-@pytest.mark.asyncio
-@pytest.mark.usefixtures("no_orphan")
-async def test_a_killed_sweep_is_said_and_goes_on(no_database: Path, long_sweep: str) -> None:
-    pid = process.start(no_database, parse_sweep(long_sweep, "x"))
-    await scored(no_database, 1, pid)
-    os.killpg(pid, signal.SIGKILL)
-    await ended(pid)
-    app = LlprobeApp(no_database)
-    async with app.run_test(size=(80, 24)) as pilot:
-        screen = await opened(pilot, "tiny")
-        assert "the process that ran it is gone" in said(screen, "#advice")
-        await pilot.press("r")
-        await settled(pilot)
-        found = await again(pilot, screen)
-        assert found.pid is not None
-        assert await ended(found.pid) == 0
-        assert (await again(pilot, screen)).counts["items_done"] == N_ITEMS
-
-
-@pytest.mark.usefixtures("no_orphan")
-def test_a_process_that_prepares_is_cancelled(no_database: Path, long_sweep: str) -> None:
-    spec = parse_sweep(long_sweep, "x")
-    pid = process.start(no_database, spec)
-    assert process.alive(no_database, "tiny") == pid
-    with pytest.raises(UsageError, match="does not score yet"):
-        process.stop(no_database, "tiny", "pause")
-    assert "cancelled" in process.stop(no_database, "tiny", "cancel")
-    assert process._children[pid].wait(SECONDS) != 0
-    assert process.alive(no_database, "tiny") is None
-
-
-def test_what_cannot_be_written_is_said(tmp_path: Path, long_sweep: str) -> None:
-    (tmp_path / "sweeps").write_text("in the way")
-    with pytest.raises(RunError, match=r"cannot write .*sweeps"):
-        process.start(tmp_path / "llprobe.db", parse_sweep(long_sweep, "x"))
-
-
-# --- pictures ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["small", "large"])
-@pytest.mark.parametrize("name", ["half", "nothing"])
-@pytest.mark.usefixtures("unfinished")
-def test_pictures(
-    snap_compare: Callable[..., bool], database: Path, size: tuple[int, int], name: str
-) -> None:
-    app = LlprobeApp(database)
-    assert snap_compare(app, terminal_size=size, run_before=_showing(name))
-
-
-@pytest.mark.usefixtures("unfinished")
-def test_picture_without_colours(snap_compare: Callable[..., bool], database: Path) -> None:
-    app = LlprobeApp(database, theme=MONO.name)
-    assert snap_compare(app, terminal_size=(80, 24), run_before=_showing("half"))
-
-
-def _showing(name: str) -> Callable[[Pilot[Any]], Any]:
-    async def before(pilot: Pilot[Any]) -> None:
-        screen = await opened(pilot, name)
-        chart, room = screen.query_one("#curve", Chart), ()
-        # the table takes its room first, then the curve is drawn anew
-        while room != (room := (chart.content_size, str(chart.content))):
-            await settled(pilot)
-
-    return before

@@ -24,8 +24,6 @@ from llprobe.tui.screens.run.items import ItemsTab
 from llprobe.tui.screens.run.layers import LayersTab
 from llprobe.tui.widgets.trouble import Trouble
 
-Snap = Any
-SIZES = [(80, 24), (140, 40)]
 TABS = ("layers", "heat", "groups", "items", "findings", "settings")
 
 
@@ -261,30 +259,3 @@ def test_a_pattern_shows_evenly_spaced_layers_of_many() -> None:
     assert pattern(np.array([True, False, True])) == "█·█"
     many = np.arange(80) >= 40
     assert pattern(many, 8) == "····████"
-
-
-# --- pictures ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("tab", TABS)
-def test_pictures_of_the_tabs(
-    snap_compare: Snap, database: Path, size: tuple[int, int], tab: str
-) -> None:
-    async def before(pilot: Pilot[Any]) -> None:
-        await opened(pilot)
-        await to(pilot, tab)
-
-    assert snap_compare(LlprobeApp(database), run_before=before, terminal_size=size)
-
-
-def test_picture_without_colours(
-    snap_compare: Snap, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    async def before(pilot: Pilot[Any]) -> None:
-        await opened(pilot)
-        await press(pilot, "2")
-
-    assert snap_compare(LlprobeApp(database), run_before=before, terminal_size=(80, 24))

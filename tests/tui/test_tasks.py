@@ -2,13 +2,13 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 from textual.worker import WorkerCancelled
 
+from llprobe.report.tasks import named_tasks, task_rows
 from llprobe.task import TaskRequest, load_questions
 from llprobe.tui.app import LlprobeApp
 from llprobe.tui.itemtable import ItemTable
@@ -252,30 +252,11 @@ async def test_a_file_that_is_not_there_is_said(no_database: Path) -> None:
         assert "nowhere.yaml" in said
 
 
-# --- pictures -----------------------------------------------------------------------------------
-
-SIZES = [(80, 24), (140, 40)]
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("theme", ["dark", "light", "mono"])
-def test_picture(snap_compare: Any, no_database: Path, size: tuple[int, int], theme: str) -> None:
-    async def run(pilot: Pilot[None]) -> None:
-        await opened(pilot)
-        await pilot.press("j", "j")
-        await settled(pilot)
-
-    assert snap_compare(LlprobeApp(no_database, theme=theme), terminal_size=size, run_before=run)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("theme", ["dark", "light", "mono"])
-def test_picture_of_questions(
-    snap_compare: Any, no_database: Path, size: tuple[int, int], theme: str
-) -> None:
-    async def run(pilot: Pilot[None]) -> None:
-        await asked(pilot, "xmps_rea")
-        await pilot.press("j", "j")
-        await settled(pilot)
-
-    assert snap_compare(LlprobeApp(no_database, theme=theme), terminal_size=size, run_before=run)
+def test_names_come_before_they_are_counted() -> None:
+    first = task_rows(named_tasks())
+    counted = task_rows()
+    assert [(row["kind"], row["name"]) for row in first] == [
+        (row["kind"], row["name"]) for row in counted
+    ]
+    assert {row["questions"] for row in first} == {None}
+    assert [row["about"] for row in first] == [row["about"] for row in counted]

@@ -17,6 +17,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from llprobe.errors import LlprobeError
+from llprobe.store import Store
 
 from ..itemtable import Field, ItemTable, Row, one_line
 from ..page import Page
@@ -88,11 +89,15 @@ and options. Below stand the other cells that hold the same item: Enter opens it
         """Read the cell, unless it was given; then look again for the item elsewhere."""
         if not self.is_mounted:
             return
-        if self.book is not None:
-            self._got(self.book)
-            return
-        run, cell = self.of_run, self.of_cell
-        self.stored(lambda store: read_book(store, run, cell), self._got, name="item")
+        run, cell, known = self.of_run, self.of_cell, self.book
+
+        def read(store: Store) -> Book:
+            if known is None:
+                return read_book(store, run, cell)
+            store.find_run(known.run)  # it may have been deleted meanwhile
+            return known
+
+        self.stored(read, self._got, name="item")
 
     def _got(self, book: Book) -> None:
         self.book = book
