@@ -19,7 +19,7 @@ ifdef LLAMA_WHEELS
   LLAMA_PIP := --prefer-binary --only-binary llama-cpp-python --extra-index-url $(LLAMA_WHEELS)
 endif
 
-.PHONY: help demo test check format lint types imports parity bench bench-sweeps bench-analysis statistics example torture night fuzz journey clean
+.PHONY: help demo test check format lint types imports parity bench bench-sweeps bench-analysis bench-tui bench-cluster statistics example torture night fuzz journey clean
 .DELETE_ON_ERROR:
 
 help:
@@ -30,6 +30,8 @@ help:
 	@echo "make bench    measure speed and memory, and append to docs/performance.md"
 	@echo "make bench-sweeps  the store with 5 million scores, the parent with 100,000 items"
 	@echo "make bench-analysis  statistics of 5 million scores"
+	@echo "make bench-tui  how soon the interface is there, and how soon keys are answered under a sweep"
+	@echo "make bench-cluster  two workers on this machine against one process, and the cost per cell"
 	@echo "make statistics  simulate what docs/statistics.md promises (5 minutes)"
 	@echo "make example  sweep the default model and two quants, write docs/example"
 	@echo "make torture  kill, fill, lock and interrupt two sweeps 100 times; nothing may be lost"
@@ -104,6 +106,14 @@ bench-sweeps: $(VENV)/.dev
 
 bench-analysis: $(VENV)/.dev
 	@$(BIN)/python tests/bench/analysis.py --append docs/performance.md
+
+bench-tui: $(VENV)/.dev
+	@$(BIN)/llprobe models pull smollm2-135m
+	@$(BIN)/python tests/bench/tui.py --append docs/performance.md
+
+bench-cluster: $(VENV)/.dev
+	@$(BIN)/llprobe models pull smollm2-135m
+	@$(BIN)/python tests/bench/cluster.py --append docs/scaling.md
 
 statistics: $(VENV)/.dev
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/simulate_statistics.py --write docs/statistics.md

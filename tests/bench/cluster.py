@@ -24,7 +24,7 @@ from clihelp import scores_of
 from scaling import LLAMA_2_70B, Machine, Work, alone, over_rpc
 from tinygguf import write_tiny
 
-from llprobe.cli.progress import duration
+from llprobe.report import duration
 from llprobe.conduct import prepare
 from llprobe.forecast import forecast
 from llprobe.machine import describe
