@@ -54,8 +54,8 @@ lenses: [norm, paper]
 # Settings of tasks, as of `--set`.
 # set: {{per_group: 20}}
 
-# How the engine runs, as the options of `llprobe run`. With `rpc: [HOST:PORT, ...]` in it layers lie
-# on other machines too, where `llprobe rpc serve` runs (see docs/devices.md).
+# How the engine runs, as the options of `llprobe run`. With `rpc: [HOST:PORT]` in it layers lie on
+# other machines too, where `llprobe rpc serve` runs (see docs/devices.md).
 # engine: {{batch: 512, threads: 4}}
 
 # Leave out what fits all patterns of an entry: model, task, answer, seed, shots, lens, ablation.

@@ -24,10 +24,10 @@ from clihelp import scores_of
 from scaling import LLAMA_2_70B, Machine, Work, alone, over_rpc
 from tinygguf import write_tiny
 
-from llprobe.report import duration
 from llprobe.conduct import prepare
 from llprobe.forecast import forecast
 from llprobe.machine import describe
+from llprobe.report.pace import duration
 from llprobe.runner import Cancel
 from llprobe.store import Store
 from llprobe.sweep import parse_sweep

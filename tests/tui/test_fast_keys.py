@@ -36,7 +36,7 @@ async def test_what_follows_the_filter_key_is_typed_into_the_filter(database: Pa
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         typed(app, "slash")
-        while not app.screen.query_one(FilterBar).is_open:
+        while not app.screen.query_one(FilterBar).is_open:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
         typed(app, "s", "m", "a")
         await settle(pilot)
