@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
@@ -17,7 +18,11 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen, SystemModalScreen
 
+from llprobe.errors import LlprobeError
+from llprobe.paths import default_path
+
 from .commands import LlprobeCommands
+from .leaving import leave
 from .messages import DatabaseChanged
 from .page import Page
 from .places import Places
@@ -25,6 +30,7 @@ from .readable import Readable
 from .themes import DARK, MONO, THEMES
 from .unexpected import unexpected
 from .watch import Watch
+from .widgets.confirm import Confirm
 
 __all__ = ["LlprobeApp"]
 
@@ -79,6 +85,11 @@ class LlprobeApp(App[None]):
         """What the database is called in a head line."""
         return "demo" if self.demo else self.db.name
 
+    @property
+    def logs(self) -> Path:
+        """The folder of logs: that of the demo outlives its database."""
+        return (default_path() if self.demo else self.db).parent / "logs"
+
     def get_default_screen(self) -> Screen[Any]:
         """Begin with the list of runs."""
         from .screens.home import HomeScreen  # noqa: PLC0415 - it imports page, as this does
@@ -93,8 +104,9 @@ class LlprobeApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Take the colours out of figures too where the theme has none; have the rest readable."""
-        plain = [self._monochrome] if self.theme == MONO.name else []
-        return [*super().get_line_filters(), *plain, self._readable]
+        if self.theme == MONO.name:
+            return [*super().get_line_filters(), self._monochrome, self._readable.in_grey()]
+        return [*super().get_line_filters(), self._readable]
 
     def on_mount(self) -> None:
         """Watch the database, in a thread that ends with the application; see what there is."""
@@ -119,10 +131,21 @@ class LlprobeApp(App[None]):
         """Show a screen; what it needs is imported in a thread, so that keys are answered."""
 
         async def show() -> None:
-            module = await asyncio.to_thread(import_module, f"..screens.{_SCREENS[name]}", __name__)
-            await self.push_screen(getattr(module, name)(*of))
+            try:
+                path = f"..screens.{_SCREENS[name]}"
+                module = await asyncio.to_thread(import_module, path, __name__)
+                await self.push_screen(getattr(module, name)(*of))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the page below stays
+                self._not_opened(error)
 
         self.run_worker(cast("Any", show), name=name, group="open", exclusive=True)
+
+    def _not_opened(self, error: Exception) -> None:
+        """Say on the page that is seen why another one could not be opened."""
+        foreseen = isinstance(error, LlprobeError)
+        what = error if foreseen else unexpected(error, self.logs)
+        for page in [each for each in self.screen_stack if isinstance(each, Page)][-1:]:
+            page.trouble(what)
 
     def open_run(self, run: str) -> None:
         """Show a run, by its id."""
@@ -167,8 +190,10 @@ class LlprobeApp(App[None]):
 
     def action_go(self, name: str) -> None:
         """Go to one of the screens that need nothing but a key; the list of runs stays below it."""
-        if type(self.screen).__name__ == name:
-            return
+        if type(self.screen).__name__ != name:
+            leave(self, reversed(self.screen_stack), partial(self._go, name))
+
+    def _go(self, name: str) -> None:
         self.open_home()
         match name:
             case "NewSweepScreen":
@@ -183,6 +208,11 @@ class LlprobeApp(App[None]):
                 self.open_compare(())
             case _:
                 pass
+
+    async def action_quit(self) -> None:
+        """Leave, after a question where something would be lost; asked again, at once."""
+        pages = [] if isinstance(self.screen, Confirm) else reversed(self.screen_stack)
+        leave(self, pages, self.exit)
 
     def action_help(self) -> None:
         """Say what the screen is for, and its keys."""
@@ -205,4 +235,4 @@ class LlprobeApp(App[None]):
         if self.is_headless:
             super()._handle_exception(error)
         else:
-            self.exit(return_code=1, message=unexpected(error, self.db))
+            self.exit(return_code=1, message=unexpected(error, self.logs))

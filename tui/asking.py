@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from .itemtable import Field, ItemTable
 from .widgets import mark
+from .widgets.entry import Entry
 
 __all__ = ["LADDER", "AskLine", "AskQuants"]
 
@@ -49,7 +50,7 @@ class AskLine(ModalScreen[str | None]):
         """Yield the question and its line."""
         with Vertical(classes="dialog"):
             yield Static(self.what, markup=False)
-            yield Input(placeholder=self.hint, compact=True)
+            yield Entry(placeholder=self.hint, compact=True)
             yield Static("Enter: go on   Esc: leave it", classes="dim")
 
     @on(Input.Submitted)
@@ -77,7 +78,7 @@ class AskQuants(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(f"Make quants of {self.model}", markup=False)
             yield ItemTable()
-            yield Input(placeholder="others, comma separated: F32,IQ4_NL", compact=True)
+            yield Entry(placeholder="others, comma separated: F32,IQ4_NL", compact=True)
             yield Static("Space: choose  Enter: make them  Tab: others  Esc: leave", classes="dim")
 
     def on_mount(self) -> None:

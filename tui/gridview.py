@@ -169,39 +169,59 @@ class GridView(ScrollView, can_focus=True):
         first, cut = divmod(self.scroll_offset.x, _CELL)
         last = min(first + width // _CELL + 2, len(self._cells.columns))
         draw = self._heading if y == 0 else self._cell
-        strip = Strip([draw(row, column) for column in range(first, last)])
-        strip = strip.crop_extend(cut, cut + max(width - self._margin, 0), plain)
+        strip = Strip([part for column in range(first, last) for part in draw(row, column)])
+        room = max(width - self._margin, 0)
+        strip = strip.crop_extend(cut, cut + room, plain)
+        if y == 0 and self.scroll_offset.x + room < _CELL * len(self._cells.columns):
+            more = Segment(">", self.get_component_rich_style("gridview--head"))
+            strip = Strip([*strip.crop(0, max(room - 1, 0)), more])
         return Strip.join([Strip([self._row_label(row, y)]), strip])
 
     def _row_label(self, row: int, y: int) -> Segment:
         if y == 0:
-            return Segment(" " * self._margin, self.rich_style)
+            sign = "<" if self.scroll_offset.x else " "
+            style = self.get_component_rich_style("gridview--head")
+            return Segment(f"{sign:>{self._margin - 1}} ", style)
         kind = "gridview--cursor" if row == self.row else "gridview--head"
         text = f"{self._cells.rows[row]:>{self._margin - 1}} "
         return Segment(text, self.get_component_rich_style(kind))
 
-    def _heading(self, _row: int, column: int) -> Segment:
+    def _heading(self, _row: int, column: int) -> list[Segment]:
         kind = "gridview--cursor" if column == self.column else "gridview--head"
         text = set_cell_size(" " + self._cells.columns[column], _CELL - 1) + " "
-        return Segment(text, self.get_component_rich_style(kind))
+        return [Segment(text, self.get_component_rich_style(kind))]
 
-    def _cell(self, row: int, column: int) -> Segment:
+    def _cell(self, row: int, column: int) -> list[Segment]:
         text, share = self._cells.cell(row, column)
         step = _step(share)
         here = (row, column) == (self.row, self.column)
-        shown = BARS[step] + set_cell_size(text, _CELL - 2) + ("◂" if here else " ")
-        return Segment(shown, self._style(step, here=here))
+        shown = set_cell_size(text, _CELL - 2) + ("◂" if here else " ")
+        return [
+            Segment(BARS[step], self._bar_style()),
+            Segment(shown, self._style(step, here=here)),
+        ]
+
+    def _bar_style(self) -> Style:
+        """Return how a bar is drawn, on every shade alike: in a bright cell it would be a gap."""
+        low, high = self._ends()
+        return Style(color=high.rich_color, bgcolor=low.rich_color)
+
+    def _ends(self) -> tuple[Color, Color]:
+        """Return the shades of the lowest and the highest share."""
+        low = self.get_component_styles("gridview--low").background
+        return low, self.get_component_styles("gridview--high").background
 
     def _style(self, step: int, *, here: bool) -> Style:
         if here:
             return self.get_component_rich_style("gridview--cursor")
-        low = self.get_component_styles("gridview--low").background
-        shade = low.blend(self.get_component_styles("gridview--high").background, step / _STEPS)
-        return _on(shade)
+        low, high = self._ends()
+        return _on(low.blend(high, step / _STEPS))
 
     def legend(self, low: str, high: str) -> Text:
         """Return bars and shades from the lowest to the highest share, with what they stand for."""
-        bars = Text.assemble(*((bar * 2, self._style(n, here=False)) for n, bar in enumerate(BARS)))
+        bars = Text()
+        for n, bar in enumerate(BARS):
+            bars.append(bar, self._bar_style()).append(" ", self._style(n, here=False))
         return Text.assemble(f"{low} ", bars, f" {high}")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final, TypeAlias
 
 from rich.cells import cell_len
@@ -122,6 +123,7 @@ class ItemTable(ScrollView, can_focus=True):
         self._fields: tuple[Field, ...] = ()
         self._row: Callable[[int], Row] = lambda _: ()
         self._empty = ""
+        self._early: list[Callable[[], None]] | None = []
         self.n_rows = 0
 
     def show(
@@ -133,12 +135,25 @@ class ItemTable(ScrollView, can_focus=True):
         empty: str = "nothing to show",
         at: int = 0,
     ) -> None:
-        """Show `n_rows` rows, the cursor on row `at`; `row` is asked for those on the screen."""
+        """Show `n_rows` rows, the cursor on row `at`; `row` is asked for those on the screen.
+
+        Keys that were pressed before rows were shown for the first time take effect now.
+        """
         self._fields, self._row, self._empty, self.n_rows = tuple(fields), row, empty, n_rows
         self.virtual_size = Size(0, n_rows + 1)
         self.set_reactive(ItemTable.cursor, self.validate_cursor(at))
         self._follow()
         self.refresh()
+        early, self._early = self._early, None
+        for act in early or ():
+            act()
+
+    def _waits(self, act: Callable[[], None]) -> bool:
+        """Whether rows are still to come; then `act` is done when they are there."""
+        if self._early is None:
+            return False
+        self._early.append(act)
+        return True
 
     # --- the cursor -------------------------------------------------------------------------
 
@@ -173,19 +188,22 @@ class ItemTable(ScrollView, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Move the cursor some rows."""
-        self.cursor += by
+        if not self._waits(partial(self.action_move, by)):
+            self.cursor += by
 
     def action_page(self, by: int) -> None:
         """Move the cursor a screen."""
-        self.cursor += by * self._shown()
+        if not self._waits(partial(self.action_page, by)):
+            self.cursor += by * self._shown()
 
     def action_end(self, last: int) -> None:
         """Move the cursor to the first or the last row."""
-        self.cursor = self.n_rows - 1 if last else 0
+        if not self._waits(partial(self.action_end, last)):
+            self.cursor = self.n_rows - 1 if last else 0
 
     def action_open(self) -> None:
         """Say that the cursor's row was chosen."""
-        if self.n_rows:
+        if not self._waits(self.action_open) and self.n_rows:
             self.post_message(self.Opened(self, self.cursor))
 
     def on_click(self, event: events.Click) -> None:

@@ -5,6 +5,7 @@ This module knows how a job is shown. It does not know what is done when it ends
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from rich.text import Text
@@ -14,16 +15,19 @@ from textual.widgets import Static
 from llprobe.report.models import size
 
 from .jobs import Job, jobs_of
+from .tilde import short
 
 __all__ = ["JobLines"]
 
 _BAR: Final = 20
 _SHOWN: Final = 3
 _EVERY: Final = 0.25
+_STAYS: Final = 20.0
+"""Seconds for which it is said how a job ended."""
 
 
 class JobLines(Static):
-    """The jobs that began last, the newest first; hidden while there was none."""
+    """The jobs that go on or ended just now, the newest first; hidden while there is none."""
 
     DEFAULT_CSS = "JobLines { height: auto; max-height: 30%; padding: 0 1; }"
 
@@ -49,7 +53,8 @@ class JobLines(Static):
             if not job.running and not job.told:
                 job.told = True
                 self.post_message(self.Ended(job))
-        lines = [line for job in reversed(jobs[-_SHOWN:]) for line in _lines(job)]
+        seen = [job for job in jobs if job.running or time.monotonic() - job.ended < _STAYS]
+        lines = [line for job in reversed(seen[-_SHOWN:]) for line in _lines(job)]
         self.display = bool(lines)
         self.update(Text("\n").join(lines))
 
@@ -58,7 +63,9 @@ def _lines(job: Job) -> list[Text]:
     if job.running:
         return [Text(f"{job.title} {_progress(job)}  x stops it")]
     if job.state == "done":
-        return [Text(f"✓ {line}" if n == 0 else line) for n, line in enumerate(job.lines)]
+        return [
+            Text(f"✓ {short(line)}" if n == 0 else short(line)) for n, line in enumerate(job.lines)
+        ]
     said = "stopped" if job.state == "stopped" else "failed"
     return [Text(f"✗ {job.title}: {said}")]
 

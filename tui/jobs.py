@@ -7,6 +7,7 @@ sent to a screen that may be gone. This module knows jobs. It does not know how 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -19,6 +20,9 @@ from llprobe.children import Cancel
 from llprobe.errors import LlprobeError, UsageError
 
 __all__ = ["Job", "Stopped", "jobs_of", "start", "stop_one"]
+
+
+State = Literal["running", "done", "stopped", "failed"]
 
 
 class Stopped(Exception):
@@ -39,9 +43,11 @@ class Job:
     total: int = 0
     unit: str = ""
     """`bytes` or `tensors`."""
-    state: Literal["running", "done", "stopped", "failed"] = "running"
+    state: State = "running"
     lines: list[str] = field(default_factory=list)
     """What was said at the end."""
+    ended: float = 0.0
+    """When it did, by `time.monotonic`."""
     problem: LlprobeError | None = None
     """Why it failed."""
     told: bool = False
@@ -93,10 +99,19 @@ def stop_one(app: App[object], row: str) -> None:
 
 def _carry_out(job: Job) -> None:
     try:
-        job.lines, job.state = job.work(job), "done"
+        job.lines = job.work(job)
+        _end(job, "done")
     except Stopped:
-        job.state = "stopped"
+        _end(job, "stopped")
     except LlprobeError as problem:
-        job.problem, job.state = problem, "failed"
+        job.problem = problem
+        _end(job, "failed")
     except OSError as problem:
-        job.problem, job.state = LlprobeError(f"{job.title} failed: {problem}"), "failed"
+        job.problem = LlprobeError(f"{job.title} failed: {problem}")
+        _end(job, "failed")
+
+
+def _end(job: Job, state: State) -> None:
+    """Note when it ended, before how: screens look at that."""
+    job.ended = time.monotonic()
+    job.state = state

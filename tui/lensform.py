@@ -19,6 +19,7 @@ from llprobe.model import list_models
 from llprobe.settings import LENSES
 
 from .lensview import Wish, words
+from .widgets.entry import Entry
 
 __all__ = ["LensForm", "ModelLine", "models_here"]
 
@@ -85,9 +86,9 @@ class LensForm(Vertical):
                 [(lens, lens) for lens in LENSES], value=LENSES[0], allow_blank=False, compact=True
             )
             yield Label("layers")
-            yield Input(placeholder="all", compact=True, id="layers")
+            yield Entry(placeholder="all", compact=True, id="layers")
             yield Label("words")
-            yield Input(placeholder="none", compact=True, id="words")
+            yield Entry(placeholder="none", compact=True, id="words")
 
     def offer(self, names: Sequence[str]) -> None:
         """Offer the models that are here."""

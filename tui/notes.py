@@ -21,6 +21,7 @@ from textual.widgets import Button, Input, Static, TextArea
 from llprobe.errors import UsageError
 
 from .widgets import Confirm
+from .widgets.entry import Entry
 
 __all__ = ["EditNote", "EditTags", "KnownTags", "TagChange"]
 
@@ -74,7 +75,7 @@ class EditTags(ModalScreen[TagChange | None]):
         """Show a line of tags over those there are."""
         with Vertical(classes="dialog"):
             yield Static(f"Tags of {self._what}, with spaces between:", markup=False)
-            yield Input(
+            yield Entry(
                 "".join(f"{tag} " for tag in self._shared),
                 placeholder="baseline q4 draft", select_on_focus=False, compact=True,
                 suggester=KnownTags(self._known),

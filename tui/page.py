@@ -23,6 +23,7 @@ from textual.widgets import Footer, Static
 
 from llprobe.errors import LlprobeError
 
+from .leaving import leave
 from .unexpected import unexpected
 from .widgets.filterbar import FilterBar
 from .widgets.small import Small
@@ -137,7 +138,7 @@ class Page(Screen[None]):
         except Exception as error:
             if self.app.is_headless:  # a test is to see it
                 raise
-            self._failed(name, unexpected(error, self.llprobe.db))
+            self._failed(name, unexpected(error, self.llprobe.logs))
         finally:
             self._asking -= 1
             self._catch_up()
@@ -201,7 +202,12 @@ class Page(Screen[None]):
                 bar.action_clear()
                 return
         if len(self.app.screen_stack) > 1:
-            self.app.pop_screen()
+            leave(self.app, [self], self.app.pop_screen)
+
+    @property
+    def unsaved(self) -> str:
+        """A question to be asked before the page is left; empty where nothing would be lost."""
+        return ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer a filter, or a way back, only where there is one."""

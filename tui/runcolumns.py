@@ -20,12 +20,14 @@ __all__ = ["Columns", "cells_of", "columns_of", "cut", "fields_of", "spark"]
 _STYLES: Final = {"running": "bold", "failed": "bold", "interrupted": "bold"}
 _FOLDS: Final = {"name": 8, "tags": 8, "models": 8, "tasks": 6}
 """Columns that are cut where there is no room for them, and what they keep at least."""
+_LEAST_BEST: Final = 19
+"""A share, a layer, and a curve of ten characters."""
+_BEST: Final = "best"
+_LEAST: Final = _FOLDS | {_BEST: _LEAST_BEST}
 _NAME: Final = 8
 """Characters of an id that stand for a run without a name."""
 _AROUND: Final = 4
 """The cursor's mark, the scroll bar, and the mark of what is chosen."""
-_LEAST_BEST: Final = 19
-"""A share, a layer, and a curve of ten characters."""
 _HEADINGS: Final = ("status", "name", "tags", "models", "tasks", "scored")
 """Of the columns between the mark and the best finding."""
 
@@ -50,10 +52,25 @@ def columns_of(rows: Sequence[Row], width: int) -> Columns:
     natural = _natural(rows)
     shown = [name for name in _HEADINGS if natural[name]]
     room = width - _AROUND - len(shown) - 1 - natural["status"] - natural["scored"]
-    least = _LEAST_BEST + max(width - 80, 0) // 4
-    folds = _shrunk({name: natural[name] for name in _FOLDS if natural[name]}, room - least)
+    wanted = {name: natural[name] for name in _FOLDS if natural[name]}
+    folds = _shrunk(wanted | {_BEST: _natural_best(rows)}, room)
+    folds = {name: _used(rows, name, folds[name]) for name in wanted}
     best = max(room - sum(folds.values()), 0)
     return Columns(**(natural | folds), best=best)
+
+
+def _used(rows: Sequence[Row], name: str, room: int) -> int:
+    """Return what a column takes of its room: names that are only counted leave some."""
+    if name == "name":
+        return room
+    return max(map(cell_len, (name, *(_few(row[name], room) for row in rows))))
+
+
+def _natural_best(rows: Sequence[Row]) -> int:
+    """Return what the best finding takes: beside its curve there is the name of a task."""
+    return (
+        _LEAST_BEST + 1 + max((cell_len(task) for row in rows for task in row["tasks"]), default=0)
+    )
 
 
 def _natural(rows: Sequence[Row]) -> dict[str, int]:
@@ -79,7 +96,7 @@ def _shrunk(widths: Mapping[str, int], room: int) -> dict[str, int]:
     """Make the widest narrower until all have room, or none can be any more."""
     found = dict(widths)
     while sum(found.values()) > room:
-        wide = [name for name, width in found.items() if width > _FOLDS[name]]
+        wide = [name for name, width in found.items() if width > _LEAST[name]]
         if not wide:
             break
         found[max(wide, key=found.__getitem__)] -= 1

@@ -14,6 +14,8 @@ from textual.widgets import Input, Label, Select
 
 from llprobe.task import ANSWERS, Definition, TaskRequest
 
+from .widgets.entry import Entry
+
 __all__ = ["TaskForm"]
 
 _OWN: Final = "task's own"
@@ -42,14 +44,14 @@ class TaskForm(Vertical):
         """Yield a line of what every task has; the settings come with `offer`."""
         with Horizontal():
             yield Label("examples")
-            yield Input(placeholder="own", compact=True, id="shots", restrict=r"\d{0,3}")
+            yield Entry(placeholder="own", compact=True, id="shots", restrict=r"\d{0,3}")
             yield Label("answer")
             yield Select[str](
                 [(_OWN, ""), *((answer, answer) for answer in ANSWERS)],
                 value="", allow_blank=False, compact=True,
             )  # fmt: skip
             yield Label("data")
-            yield Input(placeholder="the task's own, or a file", compact=True, id="data")
+            yield Entry(placeholder="the task's own, or a file", compact=True, id="data")
         yield Horizontal(id="settings")
 
     def offer(self, definition: Definition) -> None:
@@ -61,7 +63,7 @@ class TaskForm(Vertical):
         self._settings = tuple(settings)
         for name, value in settings.items():
             line.mount(Label(name.replace("_", " "), markup=False))
-            line.mount(Input(placeholder=_typed(value), compact=True, name=name))
+            line.mount(Entry(placeholder=_typed(value), compact=True, name=name))
         line.add_class("-some")
 
     def request(self) -> TaskRequest:

@@ -9,9 +9,9 @@ from pathlib import Path
 __all__ = ["unexpected"]
 
 
-def unexpected(error: BaseException, database: Path) -> str:
-    """Write an error's traceback to a log beside the database; return a line that says so."""
-    log = database.parent / "logs" / "tui-errors.log"
+def unexpected(error: BaseException, logs: Path) -> str:
+    """Write an error's traceback to a log in the folder `logs`; return a line that says so."""
+    log = logs / "tui-errors.log"
     said = f"llprobe did not expect this: {type(error).__name__}: {error}"
     now = datetime.now(UTC).isoformat(timespec="seconds")
     try:

@@ -60,6 +60,13 @@ class Canvas:
         if 0 <= column < columns and 0 <= row < rows and not self._bits[row, column]:
             self._chars[row, column], self._styles[row, column] = char, style
 
+    def taken(self, x: float, y: float) -> bool:
+        """Whether anything stands at the place of a dot."""
+        column, row = int(x) // DOTS[0], round(y) // DOTS[1]
+        rows, columns = self._bits.shape
+        inside = 0 <= column < columns and 0 <= row < rows
+        return inside and bool(self._bits[row, column] or self._chars[row, column] != " ")
+
     def letter(self, x: float, y: float, char: str, style: str) -> None:
         """Put a character over the dots, at the place of a dot."""
         column, row = int(x) // DOTS[0], min(round(y) // DOTS[1], self._bits.shape[0] - 1)

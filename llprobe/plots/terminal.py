@@ -7,9 +7,9 @@ knows characters. It does not know what was measured.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,9 @@ _AXIS: Final = 6
 """Characters left of a canvas: a number and the axis."""
 _NARROWEST: Final = 20
 _NAME: Final = 28
+_BAR: Final = "┃"
+_Place: TypeAlias = Callable[[float], float]
+"""Where a value stands on a canvas, in dots."""
 
 
 def terminal(figure: Figure, width: int, height: int = 12) -> list[Text]:
@@ -87,6 +90,8 @@ def _panel(figure: Curves, panel: CurvesPanel, width: int, height: int) -> Itera
         for n, line in enumerate(panel.lines):
             name = set_cell_size(_clean(line.name), width - 4).rstrip()
             yield Text.assemble("  ", (f"{_LETTERS[n % 52]} {name}", _STYLES[n % len(_STYLES)]))
+        if any(line.low is not None for line in panel.lines):
+            yield Text(f"  {_BAR} at a letter: the interval there", "dim")
 
 
 def _marks(figure: Curves, top: float, height: int) -> dict[int, str]:
@@ -130,8 +135,8 @@ def _draw(canvas: Canvas, panel: CurvesPanel, span: tuple[float, float], top: fl
             canvas.dot(*point, style)
         if len(panel.lines) > 1:
             _letter(canvas, points, n, style)
-    if len(panel.lines) == 1:
-        _band(canvas, panel.lines[0], (x, y))
+    for n, line in enumerate(panel.lines):
+        _interval(canvas, line, None if len(panel.lines) == 1 else n, (x, y))
     for level in panel.levels:
         # over the band, and a row as its name beside the canvas
         row = round((1 - level.y / top) * (down // DOTS[1] - 1)) * DOTS[1]
@@ -139,23 +144,49 @@ def _draw(canvas: Canvas, panel: CurvesPanel, span: tuple[float, float], top: fl
             canvas.under(column, row, "╌", "dim")
 
 
+def _lettered(n_points: int, n: int) -> range:
+    """Return the points of line `n` that have its letter: others than those of other lines."""
+    step = max(n_points // 3, 1)
+    return range((n * 2 + 1) % step if step > 1 else 0, n_points, step)
+
+
 def _letter(canvas: Canvas, points: Sequence[tuple[float, float]], n: int, style: str) -> None:
-    """Write a line's letter on it a few times, at other places than those of other lines."""
-    step = max(len(points) // 3, 1)
-    for at in range((n * 2 + 1) % step if step > 1 else 0, len(points), step):
+    """Write a line's letter on it a few times."""
+    for at in _lettered(len(points), n):
         canvas.letter(*points[at], _LETTERS[n % 52], f"bold {style}")
 
 
-def _band(canvas: Canvas, line: Line, place: tuple[object, object]) -> None:
+def _interval(canvas: Canvas, line: Line, n: int | None, place: tuple[_Place, _Place]) -> None:
+    """Draw the interval of a line: a band where it is alone, else bars at the letters of line n."""
+    if n is None:
+        _band(canvas, line, place)
+    else:
+        _whiskers(canvas, line, n, place)
+
+
+def _whiskers(canvas: Canvas, line: Line, n: int, place: tuple[_Place, _Place]) -> None:
+    """Draw the interval of a line as bars at its letters, where nothing else stands."""
+    x, y = place
+    good = np.flatnonzero(np.isfinite(line.y))
+    if line.low is None or line.high is None:
+        return
+    for at in good[list(_lettered(len(good), n))].tolist():
+        low, high = y(float(line.low[at])), y(float(line.high[at]))
+        for row in np.arange(high, low + 1, DOTS[1]) if np.isfinite(low + high) else ():
+            if not canvas.taken(x(float(line.x[at])), float(row)):
+                canvas.under(x(float(line.x[at])), float(row), _BAR, _STYLES[n % len(_STYLES)])
+
+
+def _band(canvas: Canvas, line: Line, place: tuple[_Place, _Place]) -> None:
     """Shade the interval of a line where nothing else stands."""
     x, y = place
-    if line.low is None or line.high is None or not callable(x) or not callable(y):
+    if line.low is None or line.high is None:
         return
     columns = np.arange(0, canvas.shape[0], DOTS[0])
-    at = x(line.x) if len(line.x) > 1 else np.array([0.0])
+    at = np.array([x(float(v)) for v in line.x]) if len(line.x) > 1 else np.array([0.0])
     low, high = np.interp(columns, at, line.low), np.interp(columns, at, line.high)
-    for column, bottom, top in zip(columns.tolist(), y(low), y(high), strict=True):
-        for row in range(round(float(top)), round(float(bottom)) + 1, DOTS[1]):
+    for column, bottom, top in zip(columns.tolist(), low.tolist(), high.tolist(), strict=True):
+        for row in range(round(y(top)), round(y(bottom)) + 1, DOTS[1]):
             canvas.under(column, row, "░", "dim")
 
 

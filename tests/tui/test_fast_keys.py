@@ -1,21 +1,19 @@
 """Keys typed faster than pages are drawn: none is lost, and none is undone by what comes late."""
 
-import asyncio
+import threading
 from pathlib import Path
 
 import pytest
+from fastkeys import typed, until
+from homescreen import Opening, ids
 from settled import settle
-from textual.events import Key
 from textual.widgets import Input, TabbedContent
 
+from llprobe.store import Store
+from llprobe.tui import runlist
 from llprobe.tui.app import LlprobeApp
+from llprobe.tui.itemtable import ItemTable
 from llprobe.tui.widgets import FilterBar
-
-
-def typed(app: LlprobeApp, *keys: str) -> None:
-    """Type keys at once: none waits for what the one before it does."""
-    for key in keys:
-        app.post_message(Key(key, key if len(key) == 1 else None))
 
 
 @pytest.mark.asyncio
@@ -36,8 +34,29 @@ async def test_what_follows_the_filter_key_is_typed_into_the_filter(database: Pa
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         typed(app, "slash")
-        while not app.screen.query_one(FilterBar).is_open:  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0)
+        await until(lambda: app.screen.query_one(FilterBar).is_open)
         typed(app, "s", "m", "a")
         await settle(pilot)
         assert app.screen.query_one(FilterBar).query_one(Input).value == "sma"
+
+
+@pytest.mark.asyncio
+async def test_enter_pressed_before_the_runs_are_there_opens_one(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Opening(database)
+    read, there = runlist.read_rows, threading.Event()
+
+    def slowly(store: Store) -> list[runlist.Row]:
+        there.wait(60)
+        return read(store)
+
+    monkeypatch.setattr(runlist, "read_rows", slowly)
+    async with app.run_test() as pilot:
+        table = app.screen.query_one(ItemTable)
+        typed(app, "j", "enter")
+        await until(lambda: len(table._early or ()) == 2)
+        assert app.opened == []
+        there.set()
+        await settle(pilot)
+        assert app.opened == [("RunScreen", ids(database)["small"])]

@@ -34,7 +34,7 @@ async def changed(pilot: Pilot[Any]) -> NewSweepScreen:
     await settle(pilot)
     screen.query_one("#field-limit Input", Input).focus()
     await press(pilot, "5")
-    assert screen.draft["limit"] == 205
+    assert screen.draft["limit"] == 5
     return screen
 
 
@@ -49,7 +49,7 @@ async def test_a_sweep_that_was_not_changed_is_left_at_once(no_database: Path) -
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("key", ["escape", "f4", "f1", "ctrl+q"])
+@pytest.mark.parametrize("key", ["escape", "f4", "f1"])
 async def test_a_changed_sweep_is_left_after_a_question(no_database: Path, key: str) -> None:
     app = LlprobeApp(no_database)
     async with app.run_test() as pilot:
@@ -58,21 +58,34 @@ async def test_a_changed_sweep_is_left_after_a_question(no_database: Path, key: 
         assert isinstance(app.screen, Confirm)
         await press(pilot, "n")
         assert app.screen is screen
-        assert screen.draft["limit"] == 205
+        assert screen.draft["limit"] == 5
         await press(pilot, key, "y")
         assert screen not in app.screen_stack
 
 
 @pytest.mark.asyncio
-async def test_a_saved_sweep_is_left_at_once(no_database: Path) -> None:
+async def test_quitting_asks_too_and_once_only(no_database: Path) -> None:
+    app = LlprobeApp(no_database)
+    async with app.run_test() as pilot:
+        await changed(pilot)
+        await press(pilot, "ctrl+q")
+        assert isinstance(app.screen, Confirm)
+        assert app.return_code is None
+        await pilot.press("ctrl+q")
+    assert app.return_code == 0
+
+
+@pytest.mark.asyncio
+async def test_a_saved_sweep_is_left_at_once(no_database: Path, tmp_path: Path) -> None:
     app = LlprobeApp(no_database)
     async with app.run_test() as pilot:
         screen = await changed(pilot)
         assert "ctrl+s" in screen.unsaved
         await press(pilot, "ctrl+s", "enter")
-        assert Path("first.yaml").read_text() == screen.query_one(TextArea).text
+        text = screen.query_one(TextArea).text
         await press(pilot, "escape")
         assert isinstance(app.screen, HomeScreen)
+    assert (tmp_path / "first.yaml").read_text("utf-8") == text
 
 
 @pytest.mark.asyncio

@@ -23,14 +23,12 @@ from llprobe.tui import process
 from llprobe.tui.app import LlprobeApp
 from llprobe.tui.screens.monitor import page
 from llprobe.tui.screens.monitor.curve import curve_of
-from llprobe.tui.screens.monitor.look import look, tokens_a_second
+from llprobe.tui.screens.monitor.look import items_a_second, look
 from llprobe.tui.screens.monitor.words import advice, bar, cell_table, headline, log_line
 from llprobe.tui.screens.newsweep import NewSweepScreen
 from llprobe.tui.screens.newsweep import page as newsweep
 from llprobe.tui.screens.newsweep.choices import Choices
 from llprobe.tui.widgets import Chart, Confirm, Rows, Trouble
-
-"""So many that a sweep of them can be stopped in the middle."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +50,18 @@ def test_a_paused_run_is_described(database: Path, unfinished: Plan) -> None:
     assert first[:4] == ("calculation", "✓ done", "████████", "24/24")
     assert second == ("facts", "! interrupted", "░░░░░░░░", "0/20", "")
     assert look(database, unfinished.id[:8]).name == "half"
+
+
+def test_the_machine_of_a_cell_is_said_where_there_is_room(
+    database: Path, unfinished: Plan
+) -> None:
+    found = look(database, "half")
+    rows = tuple(dict(row, machine="anna (w1)") for row in found.rows)
+    headings, lines = cell_table(replace(found, rows=rows), {}, 120)
+    assert headings[-1] == "machine"
+    assert lines[unfinished.cells[0].id][-1] == "anna (w1)"
+    assert "machine" not in cell_table(replace(found, rows=rows), {}, 50)[0]
+    assert "machine" not in cell_table(found, {}, 120)[0]
 
 
 def test_a_killed_runner_is_said(
@@ -94,11 +104,21 @@ def test_a_pace_is_told_of_what_is_at_work(database: Path, unfinished: Plan) -> 
     pace = Whole(0, 20)
     pace.done, pace._started = 5, pace._started - 10
     _, rows = cell_table(found, {unfinished.cells[1].id: pace}, 120)
-    assert rows[unfinished.cells[1].id][4:6] == ("0.5 items/s", "30 s")
+    assert rows[unfinished.cells[1].id][4:6] == ("30 items/min", "30 s")
     busy = replace(found, workers=("process 1",))
-    assert headline(busy, pace).endswith("; 30.0 items/min, about 30 s left")
-    assert tokens_a_second({"tokens": 100.0, "prefill": 3.0, "projection": 2.0}) == 20.0
-    assert tokens_a_second({"tokens": 100.0}) is None
+    assert headline(busy, pace).endswith("; 30 items/min, about 30 s left")
+    with Store(database) as store:
+        cell = store.cells(unfinished.id)[0]
+    spent = replace(cell, n_done=20, phases={"tokens": 9.0, "prefill": 3.0, "projection": 2.0})
+    assert items_a_second(spent) == 4.0
+    assert items_a_second(replace(cell, phases={"tokens": 100.0})) is None
+    slow = replace(found, rates={cell.id: 0.1})
+    assert cell_table(slow, {}, 120)[1][cell.id][4] == "6.0 items/min"
+
+
+def test_a_line_of_the_log_has_no_numbers_for_machines() -> None:
+    line = "2026-11-23T04:58:21+00:00 done x: prefill 1.5, peak_memory 3.639e+08"
+    assert log_line(line) == "04:58:21 done x: prefill 1.5, peak memory 363.9 MB"
 
 
 def test_lines_fit_where_they_stand(database: Path) -> None:
@@ -156,7 +176,7 @@ async def test_the_curve_of_the_cell_at_work_grows(database: Path, unfinished: P
                 assert line.low is not None
                 assert line.high is not None
                 widths.append(float((line.high - line.low).mean()))
-            assert "items/s" in said(screen, "#state") or "items/min" in said(screen, "#state")
+            assert "items/min" in said(screen, "#state")
     assert widths[1] < widths[0]
 
 

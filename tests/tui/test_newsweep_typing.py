@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastkeys import typed
 from settled import press, settle
 from sweeps import KNOWN
-from test_fast_keys import typed
 from textual.pilot import Pilot
 from textual.widgets import Checkbox, Input, Static, Tabs, TextArea
 

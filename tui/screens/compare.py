@@ -39,8 +39,10 @@ class CompareScreen(Page):
     HELP = """
 The first run is the reference A. `a` adds a run or a published table (paper:llama2-7b ...); `x`
 changes what is compared: runs, or what differs within them, like quant. `@` changes the layer.
-**Differences**: B - A in points with its 95% interval; p is adjusted for all rows; Enter shows the
-items that changed sides. **Curves**: `t` goes to the next task. **Items**: Enter opens one.
+**Differences**: B - A in points with its 95% interval, of each row alone; p is adjusted for all
+rows (Holm), so it can be above 0.05 where the interval leaves out 0. Enter shows the items that
+changed sides. **Curves**: bars at the letters are intervals; `t` goes to the next task.
+**Items**: Enter opens one.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "add", "Add a run"),
@@ -278,4 +280,7 @@ def _legend(found: Compared) -> str:
     tested = sum(row.p_adjusted is not None for row in found.rows)
     if not tested:
         return "No test: published figures have no items."
-    return f"* p < 0.05, ** p < 0.01, *** p < 0.001, adjusted over {tested} comparisons (Holm)."
+    stars = "* p < 0.05, ** p < 0.01, *** p < 0.001"
+    if tested == 1:
+        return f"{stars}."
+    return f"{stars}; p is adjusted over {tested} comparisons (Holm), the interval is not."

@@ -25,6 +25,7 @@ from ..joblines import JobLines
 from ..jobs import Job, start, stop_one
 from ..modelwork import making, pulling
 from ..page import Page
+from ..tilde import short
 from ..widgets import Confirm, FilterBar, Rows
 
 __all__ = ["ModelsScreen"]
@@ -188,7 +189,9 @@ class ModelsScreen(Page):
         if row is None:
             return
         name = row["name"]
-        question = f"Remove {name} ({size(row['bytes'])}) from this machine?\n{row['path']}"
+        question = (
+            f"Remove {name} ({size(row['bytes'])}) from this machine?\n{short(str(row['path']))}"
+        )
         if not row["here"]:
             self.trouble(f"{name} is not here: there is nothing to remove")
             return
@@ -236,7 +239,7 @@ def _known(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fact_lines(facts: Mapping[str, Any]) -> Text:
     lines = [
-        Text.assemble((f"{key.replace('_', ' ')}: ", "bold"), str(value))
+        Text.assemble((f"{key.replace('_', ' ')}: ", "bold"), short(str(value)))
         for key, value in facts.items()
         if value not in {"", None}
     ]

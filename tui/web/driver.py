@@ -5,6 +5,8 @@ This module knows the pipes. It does not know the interface.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from textual.drivers.web_driver import WebDriver
 from textual.events import AppFocus
 from textual.messages import ExitApp
@@ -19,6 +21,11 @@ class TabDriver(WebDriver):
         """Begin with the focus: the page gives it to the terminal, and says so too early."""
         super().start_application_mode()
         self._app.call_later(self._app.post_message, AppFocus())
+
+    def stop_application_mode(self) -> None:
+        """Say that this ends, unless the server has died: then there is nobody to say it to."""
+        with suppress(BrokenPipeError):
+            super().stop_application_mode()
 
     def run_input_thread(self) -> None:
         """Read what the browser sends; end with the server, which may die without a word."""

@@ -2,10 +2,11 @@
 
 from .chart import Chart
 from .confirm import Confirm
+from .entry import Entry
 from .filterbar import FilterBar
 from .rows import Rows
 from .small import Small
 from .tick import Tick, mark
 from .trouble import Trouble
 
-__all__ = ["Chart", "Confirm", "FilterBar", "Rows", "Small", "Tick", "Trouble", "mark"]
+__all__ = ["Chart", "Confirm", "Entry", "FilterBar", "Rows", "Small", "Tick", "Trouble", "mark"]

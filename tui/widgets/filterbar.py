@@ -12,6 +12,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from .entry import Entry
+
 __all__ = ["FilterBar"]
 
 
@@ -38,7 +40,7 @@ class FilterBar(Horizontal):
     def compose(self) -> ComposeResult:
         """Show the line."""
         yield Static("/", classes="filter-sign")
-        yield Input(placeholder=self._hint, compact=True, disabled=True)
+        yield Entry(placeholder=self._hint, compact=True, disabled=True)
 
     @property
     def text(self) -> str:

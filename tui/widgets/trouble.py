@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual.widgets import Static
 
+from ..tilde import short
+
 __all__ = ["Trouble"]
 
 
@@ -17,7 +19,7 @@ class Trouble(Static):
     def say(self, what: str) -> None:
         """Show the panel with this text."""
         self.said = what
-        self.update(f"✗ {what}\n(Esc closes this)")
+        self.update(f"✗ {short(what)}\n(Esc closes this)")
         self.add_class("-open")
 
     def close(self) -> bool:

@@ -18,7 +18,7 @@ from llprobe.store import CellRecord, RunRecord, Store
 
 from ...process import alive, log_of
 
-__all__ = ["Look", "look", "tail", "tokens_a_second"]
+__all__ = ["Look", "items_a_second", "look", "tail"]
 
 _TAIL_BYTES: Final = 16_384
 _LINES: Final = 200
@@ -36,7 +36,7 @@ class Look:
     counts: Mapping[str, int] = field(default_factory=dict)
     """As of `report.progress_of`."""
     rates: Mapping[str, float] = field(default_factory=dict)
-    """Tokens a second of finished cells, by the cells' ids."""
+    """Items a second of finished cells, by the cells' ids."""
     workers: tuple[str, ...] = ()
     """Processes that hold leases for it."""
     pid: int | None = None
@@ -89,7 +89,7 @@ def _stored(store: Store, name: str, wanted: str, pid: int | None, log: tuple[st
         run,
         tuple(rows),
         progress_of(rows),
-        {each.id: rate for each in cells if (rate := tokens_a_second(each.phases))},
+        {each.id: rate for each in cells if (rate := items_a_second(each))},
         tuple(str(holder) for holder in store.workers(run.id)),
         pid,
         cell,
@@ -105,11 +105,11 @@ def _chosen(cells: list[CellRecord], wanted: str) -> CellRecord | None:
     return next(iter([*named, *running, *reversed(scored)]), None)
 
 
-def tokens_a_second(phases: Mapping[str, float]) -> float | None:
-    """Return how many tokens a finished cell took a second, None where that is not known."""
-    spent = sum(phases.get(key, 0.0) for key in ("prefill", "capture", "projection", "decode"))
-    tokens = phases.get("tokens", 0.0)
-    return tokens / spent if tokens > 0 and spent > 0 else None
+def items_a_second(cell: CellRecord) -> float | None:
+    """Return how many items of a finished cell were scored a second, None where it is not known."""
+    keys = ("prefill", "capture", "projection", "decode")
+    spent = sum(cell.phases.get(key, 0.0) for key in keys)
+    return cell.n_done / spent if cell.n_done and spent > 0 else None
 
 
 def tail(log: Path) -> tuple[str, ...]:

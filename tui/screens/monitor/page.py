@@ -14,6 +14,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.events import Resize
 from textual.widgets import DataTable, Static
 
 from llprobe.report.pace import Whole
@@ -64,6 +65,7 @@ class MonitorScreen(Page):
     MonitorScreen #below { height: 1fr; min-height: 5; layout: vertical; }
     MonitorScreen.-wide #below { layout: horizontal; }
     MonitorScreen #log { height: 3; border-top: solid $panel; padding: 0 1; }
+    MonitorScreen #lines { text-wrap: nowrap; text-overflow: ellipsis; }
     MonitorScreen.-wide #log { height: 1fr; width: 1fr; border-top: none; }
     """
 
@@ -171,6 +173,11 @@ class MonitorScreen(Page):
         """Show the cell at work again."""
         self._following, self._wanted = True, ""
         self._look()
+
+    def on_resize(self, _: Resize) -> None:
+        """Fit the columns to the width."""
+        if self.found is not None:
+            self.call_after_refresh(self._show_cells, self.found)
 
     # --- what is asked for -----------------------------------------------------------------------
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from llprobe.report import progress_line
+from llprobe.report.models import size
 from llprobe.report.pace import Whole, duration
 
+from ...tilde import short
 from .look import Look
 
 __all__ = ["advice", "bar", "cell_table", "headline", "log_line"]
 
-_HEADINGS: Final = ("status", "progress", "items", "rate", "left", "best")
+_HEADINGS: Final = ("status", "progress", "items", "rate", "left", "best", "machine")
+_GIVE_WAY: Final = ("best", "machine")
+"""Columns that are left out, one after the other, where names would be cut."""
 _BAR: Final = 8
 _NARROWEST: Final = 16
 _NEEDS_NO_WORDS: Final = {"ablation": "none", "answer": "cloze", "shots": "default", "seed": 0}
+_PEAK: Final = re.compile(r"peak_memory ([0-9.]+(?:e[+-]?[0-9]+)?)")
 _SIGNS: Final = {"done": "✓", "running": "▶", "failed": "✗", "interrupted": "!"}
 
 
@@ -23,9 +29,15 @@ def headline(found: Look, pace: Whole | None) -> str:
     """Say where a sweep stands, in a line."""
     if found.run is None:
         return f"{found.name}: {_before(found)}"
-    speed = pace.pace if pace is not None and found.workers else ""
+    speed = _pace(pace) if pace is not None and found.workers else ""
     said = [f"{found.name}, {found.run.status}: {progress_line(found.counts)}", speed]
     return "; ".join(filter(None, said))
+
+
+def _pace(pace: Whole) -> str:
+    if pace.rate is None or pace.seconds_left is None:
+        return ""
+    return f"{_speed(pace.rate)}, about {duration(pace.seconds_left)} left"
 
 
 def _before(found: Look) -> str:
@@ -79,15 +91,16 @@ def cell_table(
 ) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
     """Return headings, and a row for each cell by its id, for a table `width` characters wide.
 
-    Columns that say nothing are left out, the last one where names would be cut.
+    Columns that say nothing are left out, and the last ones where names would be cut.
     """
     telling = _telling(found.rows)
     names = [_called(row, telling) for row in found.rows]
     cells = [_cells(row, found, paces) for row in found.rows]
     kept = [n for n in range(len(_HEADINGS)) if any(of[n] for of in cells)]
     longest = max(map(len, names), default=0)
-    if kept and _room(cells, kept, width) < longest:
-        kept = [n for n in kept if _HEADINGS[n] != "best"]
+    for heading in _GIVE_WAY:
+        if kept and _room(cells, kept, width) < longest:
+            kept = [n for n in kept if _HEADINGS[n] != heading]
     room = max(_NARROWEST, min(longest, _room(cells, kept, width)))
     lines = zip(found.rows, names, cells, strict=True)
     return ("cell", *(_HEADINGS[n] for n in kept)), {
@@ -105,6 +118,7 @@ def _cells(row: Mapping[str, Any], found: Look, paces: Mapping[str, Whole]) -> t
         _rate(found.rates.get(row["cell"]), pace),
         _left(pace),
         _best(row),
+        row["machine"],
     )
 
 
@@ -148,10 +162,15 @@ def bar(done: int, total: int, width: int = _BAR) -> str:
     return "█" * full + "░" * (width - full)
 
 
-def _rate(tokens: float | None, pace: Whole | None) -> str:
-    if pace is not None and pace.rate:
-        return f"{pace.rate:,.1f} items/s"
-    return "" if tokens is None else f"{tokens:,.0f} tok/s"
+def _rate(done: float | None, pace: Whole | None) -> str:
+    rate = pace.rate if pace is not None and pace.rate else done
+    return "" if rate is None else _speed(rate)
+
+
+def _speed(rate: float) -> str:
+    """Return items a second as items a minute, which are numbers to be read of slow cells too."""
+    a_minute = 60 * rate
+    return f"{a_minute:,.0f} items/min" if a_minute >= 10 else f"{a_minute:.1f} items/min"
 
 
 def _left(pace: Whole | None) -> str:
@@ -164,7 +183,8 @@ def _best(row: Mapping[str, Any]) -> str:
 
 
 def log_line(line: str) -> str:
-    """Return a line of the log with the time of day only."""
+    """Return a line of the log with the time of day only, and with sizes for people."""
+    line = _PEAK.sub(lambda found: f"peak memory {size(round(float(found[1])))}", short(line))
     stamp, space, rest = line.partition(" ")
     date, sign, time = stamp.partition("T")
     dated = space and sign and len(date) == 10 and time[:2].isdigit()

@@ -63,6 +63,8 @@ class Choices:
     tasks: tuple[Listed, ...]
     free: int
     """Bytes of memory that are free."""
+    counted: bool = True
+    """Whether the questions of the tasks are counted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,17 @@ class Missing:
 
 def choices() -> Choices:
     """Return what there is to choose from, here and now."""
-    return _with(list_tasks())
+    return _with(list_tasks(), counted=True)
 
 
 def first_choices() -> Choices:
     """Return the same at once, without the numbers of questions: counting them takes seconds."""
-    return _with(named_tasks())
+    return _with(named_tasks(), counted=False)
 
 
-def _with(tasks: Sequence[Listed]) -> Choices:
+def _with(tasks: Sequence[Listed], *, counted: bool) -> Choices:
     free = int(psutil.virtual_memory().available)
-    return Choices(model_choices(free), tuple(tasks), free)
+    return Choices(model_choices(free), tuple(tasks), free, counted)
 
 
 def model_choices(free: int) -> tuple[ModelChoice, ...]:

@@ -12,6 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from ...widgets import Entry
 from .preview import Preview
 
 __all__ = ["Prompt", "SaveAs"]
@@ -30,7 +31,7 @@ class SaveAs(ModalScreen[str]):
         """Show a line to type into."""
         with Vertical(classes="dialog"):
             yield Static("Save the sweep as (Enter saves, Esc does not):", markup=False)
-            yield Input(self._path, select_on_focus=False)
+            yield Entry(self._path, select_on_focus=False)
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:

@@ -137,7 +137,9 @@ def typed_of(key: str, value: Any) -> str:
     dumped: str = yaml.safe_dump(
         several, default_flow_style=True, allow_unicode=True, sort_keys=False, width=100_000
     )
-    return dumped.strip()[1:-1]
+    plain = ", ".join(map(str, several)) if isinstance(several, list) else ""
+    # with quotes only where it would be read as something else without them
+    return plain if plain and value_of(key, plain) == several else dumped.strip()[1:-1]
 
 
 def value_of(key: str, typed: str) -> Any:
@@ -266,4 +268,5 @@ def _laddered(name: str, quants: Any, *, keep: bool) -> Any:
 def _having(draft: Draft, key: str, value: Any) -> Draft:
     """Return a draft with another value of a key, without the key where there is none."""
     rest = {k: v for k, v in draft.items() if k != key}
-    return rest if value is None or value in ([], {}, "", False) else rest | {key: value}
+    nothing = value is None or value is False or value in ([], {}, "")  # 0 is something
+    return rest if nothing else rest | {key: value}

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.events import DescendantBlur
 from textual.message import Message
 from textual.widgets import Checkbox, Input, Label
 
 from llprobe.settings import LENSES
 from llprobe.task import ANSWERS
 
-from ...widgets import Tick
+from ...widgets import Entry, Tick
 from .draft import typed_of, value_of
 
 __all__ = ["FIELDS", "Field", "FieldLine"]
@@ -61,7 +62,12 @@ FIELDS: Final = (
 
 
 class FieldLine(Horizontal):
-    """One field; posts `Edited` when a person changes it, and not when `show` does."""
+    """One field; posts `Edited` when a person changes it, and not when `show` does.
+
+    A person is faster than the page: what `show` brings is older than what was typed since, until
+    the page says by `heard` that it has seen all of it. So it is written only then, and into a
+    text only where nobody is typing.
+    """
 
     DEFAULT_CSS = """
     FieldLine { height: 1; }
@@ -69,53 +75,88 @@ class FieldLine(Horizontal):
     FieldLine Input { width: 1fr; }
     FieldLine Checkbox { width: auto; margin-right: 1; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "cursor_line(1)", "Next field", show=False),
+        Binding("up,k", "cursor_line(-1)", "Field before", show=False),
+    ]
 
     class Edited(Message):
         """A field was changed; the value is as YAML has it, None for none."""
 
-        def __init__(self, key: str, value: Any) -> None:
+        def __init__(self, line: FieldLine, value: Any) -> None:
             super().__init__()
-            self.key, self.value = key, value
+            self.line, self.key, self.value = line, line.field.key, value
 
     def __init__(self, field: Field) -> None:
         super().__init__(id=f"field-{field.key}")
         self.field = field
         self._value: Any = None
+        self._told: Any = None
+        self._unheard = 0
+        self._seen: object = self._blank()
 
     def compose(self) -> ComposeResult:
         """Show the label and what can be changed."""
         yield Label(self.field.label)
         if self.field.kind == "text":
-            yield Input(placeholder=self.field.hint, compact=True)
+            yield Entry(placeholder=self.field.hint, compact=True)
         if self.field.kind == "flag":
             yield Tick(self.field.hint, compact=True)
         for value in self.field.values:
             yield Tick(value, compact=True)
 
+    # --- what the page says ----------------------------------------------------------------------
+
     def show(self, value: Any) -> None:
-        """Show a value; what is being typed stays as it is where it says the same."""
-        self._value = value
-        by_kind: dict[Kind, Callable[[], None]] = {
-            "text": self._show_text, "flag": self._show_flag, "some": self._show_some
-        }  # fmt: skip
-        with self.prevent(Input.Changed, Checkbox.Changed):
-            by_kind[self.field.kind]()
+        """Show a value, unless a person has changed the field since it was so."""
+        self._told = value
+        self._follow()
+
+    def heard(self) -> None:
+        """Take note that the page has seen one more change."""
+        self._unheard -= 1
 
     def hint(self, instead: str) -> None:
         """Say in an empty text field what stands there instead of its usual hint."""
         self.query_one(Input).placeholder = instead or self.field.hint
 
-    def _show_text(self) -> None:
-        typed = self.query_one(Input)
-        if value_of(self.field.key, typed.value) != self._value:
-            typed.value = typed_of(self.field.key, self._value)
+    @on(DescendantBlur)
+    def _follow(self) -> None:
+        """Show what was told last, where no person is ahead of it."""
+        if not self.is_attached or self._unheard or self._now() != self._seen:
+            return
+        if self.field.kind == "text" and self.query_one(Input).has_focus:
+            return
+        self._value = self._told
+        with self.prevent(Input.Changed, Checkbox.Changed):
+            self._write()
+        self._seen = self._now()
 
-    def _show_flag(self) -> None:
-        self.query_one(Checkbox).value = self._value is True
+    def _write(self) -> None:
+        """Write the value; a text that says the same stays as it was typed."""
+        key, value = self.field.key, self._value
+        if self.field.kind == "some":
+            for box, text in zip(self.query(Checkbox), self.field.values, strict=True):
+                box.value = text in self._taken()
+        elif self.field.kind == "flag":
+            self.query_one(Checkbox).value = value is True
+        elif value_of(key, self.query_one(Input).value) != value:
+            self.query_one(Input).value = typed_of(key, value)
 
-    def _show_some(self) -> None:
-        for box, text in zip(self.query(Checkbox), self.field.values, strict=True):
-            box.value = text in self._taken()
+    # --- what a person does ----------------------------------------------------------------------
+
+    def _blank(self) -> object:
+        """Return what `_now` returns before anything is changed."""
+        kind = self.field.kind
+        return (
+            "" if kind == "text" else (False,) * (1 if kind == "flag" else len(self.field.values))
+        )
+
+    def _now(self) -> object:
+        """Return what stands in the line."""
+        if self.field.kind == "text":
+            return self.query_one(Input).value
+        return tuple(box.value for box in self.query(Checkbox))
 
     def _taken(self) -> list[str]:
         """Return the values that are taken, in the order in which they were."""
@@ -124,23 +165,31 @@ class FieldLine(Horizontal):
         return list(self.field.usual) if value is None else [str(each) for each in listed]
 
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._edited(value_of(self.field.key, event.value))
-
     @on(Checkbox.Changed)
-    def _ticked(self, event: Checkbox.Changed) -> None:
+    def _changed(self, event: Input.Changed | Checkbox.Changed) -> None:
         event.stop()
+        self._seen = self._now()
+        value = self._read()
+        if value != self._value:
+            self._value = value
+            self._unheard += 1
+            self.post_message(self.Edited(self, value))
+
+    def _read(self) -> Any:
+        """Return the value of what stands in the line."""
+        if self.field.kind == "text":
+            return value_of(self.field.key, self.query_one(Input).value)
         if self.field.kind == "flag":
-            self._edited(event.value)
-            return
+            return self.query_one(Checkbox).value
         boxes = zip(self.query(Checkbox), self.field.values, strict=True)
         ticked = {text for box, text in boxes if box.value}
         before = self._taken()
         kept = [each for each in before if each in ticked or each not in self.field.values]
-        self._edited(kept + [t for t in self.field.values if t in ticked and t not in before])
+        return kept + [t for t in self.field.values if t in ticked and t not in before]
 
-    def _edited(self, value: Any) -> None:
-        if value != self._value:
-            self._value = value
-            self.post_message(self.Edited(self.field.key, value))
+    def action_cursor_line(self, by: int) -> None:
+        """Go to the field below or above."""
+        lines = list(self.parent.query_children(FieldLine)) if self.parent else []
+        at = lines.index(self) + by
+        if 0 <= at < len(lines):
+            lines[at].query("Input, Checkbox").first().focus()

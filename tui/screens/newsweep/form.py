@@ -6,10 +6,11 @@ It shows a draft and posts what a person changes. It does not know what a sweep 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Static, Tab, Tabs, TextArea
@@ -18,7 +19,7 @@ from ...widgets import FilterBar
 from .choices import Choices
 from .draft import Draft, differ, ladder, names_of
 from .fields import FIELDS, Field, FieldLine
-from .labels import model_picks, task_picks
+from .labels import MODEL_HEAD, TASK_HEAD, model_picks, task_picks
 from .picks import Picks
 
 __all__ = ["TABS", "Form"]
@@ -44,7 +45,11 @@ class Form(Vertical):
     Form TextArea { height: 1fr; }
     Form .pane { padding: 0 1; }
     Form #pane-yaml { padding: 0; }
+    Form .heading { height: 1; text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "cursor_into", "Into the tab", show=False)
+    ]
 
     class Typed(Message):
         """The file's text was edited."""
@@ -66,9 +71,11 @@ class Form(Vertical):
         yield FilterBar("models or tasks")
         with Horizontal(id="panes"):
             with Vertical(id="pane-models", classes="pane"):
+                yield Static(MODEL_HEAD, classes="heading", markup=False)
                 yield Picks(id="models")
                 yield FieldLine(_MODELS)
             with Vertical(id="pane-tasks", classes="pane"):
+                yield Static(TASK_HEAD, classes="heading", markup=False)
                 yield Picks(id="tasks")
                 yield FieldLine(_TASKS)
             with VerticalScroll(id="pane-settings", classes="pane", can_focus=False):
@@ -100,9 +107,7 @@ class Form(Vertical):
         models, tasks = names_of(self._draft, "models"), names_of(self._draft, "tasks")
         picks = model_picks(self._choices.models, models, self._wanted)
         self.query_one("#models", Picks).fill(picks, models)
-        self.query_one("#tasks", Picks).fill(
-            task_picks(self._choices.tasks, tasks, self._wanted), tasks
-        )
+        self.query_one("#tasks", Picks).fill(task_picks(self._choices, tasks, self._wanted), tasks)
 
     @property
     def text(self) -> str:
@@ -140,6 +145,12 @@ class Form(Vertical):
         """Focus the tab's list; where there are texts only, keys h and l go on turning tabs."""
         lists = self.query_one(f"#pane-{tab}").query(Picks)
         (lists.first() if lists else self.query_one(Tabs)).focus()
+
+    def action_cursor_into(self) -> None:
+        """Go from the tabs down to the first thing in the tab."""
+        if self.query_one(Tabs).has_focus:
+            pane = self.query_one(f"#pane-{self._tab()}")
+            pane.query("Picks, Input, Checkbox, TextArea").first().focus()
 
     def _tab(self) -> str:
         return self.query_one(Tabs).active.removeprefix("tab-") or TABS[0]

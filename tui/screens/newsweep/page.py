@@ -21,26 +21,26 @@ from llprobe.store import Store
 from llprobe.sweep import SweepSpec
 
 from ...page import Page
-from ...widgets import Confirm
 from .choices import Choices, choices, first_choices, taken_names
-from .dialogs import Prompt, SaveAs
+from .doing import run_now, save_as, show_prompt
 from .draft import Checked, Draft, checked, edited, first_draft, text_of, toggled
 from .fields import FieldLine
 from .form import Form
 from .picks import Picks
 from .planning import Planned, in_words, plan_of
-from .preview import Preview, preview
-from .starting import Ready, ready, save, start_sweep
 
 __all__ = ["NewSweepScreen"]
 
 _WIDE: Final = 110
 """Columns from which on things stand side by side."""
 
+_MISTAKES: Final = 3
+"""As many are said where the plan stands; all of them stand below the YAML."""
+
 _HELP: Final = """\
 Choose **models**, **tasks** and **settings**; the YAML beside them is the same sweep, and can be
-edited too. Mistakes in it are named below it. What is changed in the form writes the YAML anew, so
-comments in it are lost then.
+edited too. Mistakes are named below it, and where the plan stands. What is changed in the form
+writes the YAML anew, so comments in it are lost then.
 
 Fields take what stands in the YAML: lists with commas, `model: x, task: y` in braces.
 
@@ -64,9 +64,10 @@ class NewSweepScreen(Page):
         Binding("ctrl+s", "save", "Save"),
         Binding("e", "estimate", "Estimate"),
         Binding("p", "preview", "Prompt"),
-        Binding("ctrl+t", "turn(1)", "Next tab"),
-        Binding("l", "turn(1)", "Next tab", show=False),
-        Binding("h", "turn(-1)", "Tab before", show=False),
+        # a browser keeps ctrl+t to itself
+        Binding("f8,ctrl+t", "turn(1)", "Next tab", key_display="F8"),
+        Binding("l,right_square_bracket", "turn(1)", "Next tab", show=False),
+        Binding("h,left_square_bracket", "turn(-1)", "Tab before", show=False),
     ]
 
     DEFAULT_CSS = """
@@ -85,6 +86,7 @@ class NewSweepScreen(Page):
     def __init__(self, spec: str = "") -> None:
         super().__init__()
         self._given = spec
+        self._begun = ""
         self.draft: Draft = {}
         self.checked: Checked | None = None
         self.planned: Planned | None = None
@@ -105,6 +107,7 @@ class NewSweepScreen(Page):
         if self._given:
             self.query_one(Form).write(self._given)
             self._check_text()
+            self._begun = self._given
         else:
             self.ask(self._first, self._begin, name="first")
 
@@ -129,6 +132,13 @@ class NewSweepScreen(Page):
     def _begin(self, draft: Draft) -> None:
         if not self.draft:
             self._change(lambda _: draft)
+            self._keep()
+
+    @property
+    def unsaved(self) -> str:
+        """Ask before what was changed is lost."""
+        same = self._begun in {"", self.query_one(Form).text}
+        return "" if same else "Leave this sweep? It was changed; ctrl+s saves it as a file."
 
     def _offer_first(self, found: Choices) -> None:
         self._offered = True
@@ -154,6 +164,7 @@ class NewSweepScreen(Page):
         """Take over at once what was typed into the text a moment ago."""
         if self._checking is not None:
             self._checking.stop()
+        if self.checked is not None and self.checked.text != self.query_one(Form).text:
             self._check_text()
 
     def _check_text(self) -> None:
@@ -170,7 +181,8 @@ class NewSweepScreen(Page):
         self.query_one(Form).blame(found.mistakes)
         if found.spec is None:
             self._stop_estimate()
-            self._say(["the YAML has mistakes: nothing can be planned yet"])
+            mistakes = [f"✗ {each}" for each in found.mistakes[:_MISTAKES]]
+            self._say([*mistakes, "the YAML has mistakes: nothing can be planned yet"])
         elif self.planned is None or self.planned.spec != found.spec:
             self._stop_estimate()
             self._planning = self._later(self._planning, self._plan)
@@ -195,6 +207,7 @@ class NewSweepScreen(Page):
 
     @on(FieldLine.Edited)
     def _edited(self, event: FieldLine.Edited) -> None:
+        event.line.heard()
         self._change(lambda draft: edited(draft, event.key, event.value))
 
     # --- what it comes to ------------------------------------------------------------------------
@@ -247,54 +260,24 @@ class NewSweepScreen(Page):
 
     def action_preview(self) -> None:
         """Show the exact prompt of the task under the cursor, or of the sweep's first one."""
-        spec = self._spec()
-        if spec:
-            name = self.query_one(Form).task_here or spec.tasks[0]
-            self.ask(lambda: preview(spec, name), lambda p: self._prompt(spec, p), name="prompt")
-
-    def _prompt(self, spec: SweepSpec, first: Preview) -> None:
-        def turn(shown: Prompt, way: int, number: int) -> None:
-            self.ask(lambda: preview(spec, first.task, way, number), shown.show, name="prompt")
-
-        self.app.push_screen(Prompt(first, turn))
+        if spec := self._spec():
+            show_prompt(self, spec, self.query_one(Form).task_here or spec.tasks[0])
 
     def action_save(self) -> None:
         """Ask where to save the file."""
-        spec = self._spec()
-        if spec:
-            self.app.push_screen(SaveAs(f"{spec.name}.yaml"), lambda path: self._save(path or ""))
-
-    def _save(self, path: str, *, replace: bool = False) -> None:
-        found = self.checked
-        if path and found:
-            self.ask(
-                lambda: save(found, path, replace=replace),
-                lambda said: self._saved(path, said),
-                name="save",
-            )
-
-    def _saved(self, path: str, said: str) -> None:
-        if said:
-            self.app.notify(said, markup=False)
-            return
-        question = Confirm(f"{path} is there already. Replace it?", "Replace")
-        self.app.push_screen(question, lambda yes: self._save(path, replace=True) if yes else None)
+        if self._spec() and self.checked:
+            save_as(self, self.checked, self._keep)
 
     @on(Button.Pressed, "#run")
     def action_run(self) -> None:
         """Start the sweep in a process of its own, and watch it."""
-        spec, database = self._spec(), self.llprobe.db
-        if spec:
-            self.ask(lambda: ready(database, spec), self._sure, name="run")
+        if spec := self._spec():
+            run_now(self, spec, lambda: self._watch(spec.name))
 
-    def _sure(self, found: Ready) -> None:
-        """Ask before what is large, or takes the place of something."""
-        question = Confirm(found.question, "Run")
-        if found.question:
-            self.app.push_screen(question, lambda yes: self._start(found) if yes else None)
-        else:
-            self._start(found)
+    def _keep(self) -> None:
+        """Take note that what is written now is kept: in a file, or with its run."""
+        self._begun = self.query_one(Form).text
 
-    def _start(self, found: Ready) -> None:
-        database, watch = self.llprobe.db, self.llprobe.open_monitor
-        self.ask(lambda: start_sweep(database, found), lambda _: watch(found.spec.name), name="run")
+    def _watch(self, name: str) -> None:
+        self._keep()
+        self.llprobe.open_monitor(name)

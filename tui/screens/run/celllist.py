@@ -20,12 +20,11 @@ _FRAME = 6
 
 
 class CellList(ItemTable):
-    """Cells; space, Enter or a number chooses one or takes it back, a chooses all or the first."""
+    """Cells; space or Enter chooses one or takes it back, a chooses all or the first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space,enter", "open", "Choose", key_display="space"),
         Binding("a", "all", "All"),
-        *(Binding(str(n), f"number({n - 1})", f"Choose {n}", show=False) for n in range(1, 10)),
     ]
 
     class Changed(Message):
@@ -80,9 +79,3 @@ class CellList(ItemTable):
         ids = [each.cell.id for each in self._cells]
         self._on = set(ids if len(self._on) < len(ids) else ids[:1])
         self._tell()
-
-    def action_number(self, n: int) -> None:
-        """Choose a cell by its number, or take it back."""
-        if n < len(self._cells):
-            self.cursor = n
-            self._choose(n)

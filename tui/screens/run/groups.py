@@ -17,10 +17,11 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from llprobe.report import Summary, sparkline, summaries
+from llprobe.report import Summary, summaries
 from llprobe.store import CellRecord, Store
 
 from ...itemtable import Field, ItemTable, Row
+from ...runcolumns import spark
 from .board import Board
 from .data import RunData, named, nothing_scored
 from .tab import RunTab
@@ -39,7 +40,9 @@ class GroupRow:
     """The cell's short name."""
     group: str
     values: Row
-    """Items, chance, best, its layer, layer before the last, last, the curve."""
+    """Items, chance, best, its layer, layer before the last, last."""
+    curve: tuple[float, ...]
+    """Accuracy at each scored layer."""
 
 
 def group_rows(store: Store, run: str, by: str) -> tuple[GroupRow, ...]:
@@ -47,16 +50,17 @@ def group_rows(store: Store, run: str, by: str) -> tuple[GroupRow, ...]:
     found = summaries(store, run, by=by)
     cells = {each.cell.id: each.cell for each in found}
     names = {each.cell.id: each.name for each in named(list(cells.values()))}
-    return tuple(GroupRow(s.cell, names[s.cell.id], s.group, _values(s)) for s in found)
+    return tuple(_row_of(s, names[s.cell.id]) for s in found)
 
 
-def _values(summary: Summary) -> list[str]:
+def _row_of(summary: Summary, name: str) -> GroupRow:
     row = summary.row()
-    return [
+    values = [
         str(row["items"]), _percent(row["chance"]), _percent(row["best"]), str(row["best_layer"]),
         _percent(row["penultimate"]), _percent(row["last"]),
-        sparkline(row[f"{summary.metric}_by_layer"]),
     ]  # fmt: skip
+    curve = tuple(row[f"{summary.metric}_by_layer"])
+    return GroupRow(summary.cell, name, summary.group, values, curve)
 
 
 def _percent(value: float | None) -> str:
@@ -82,6 +86,7 @@ class GroupsTab(RunTab):
         super().__init__(board)
         self.by = "group"
         self.rows: tuple[GroupRow, ...] = ()
+        self._curve = 0
 
     def compose(self) -> ComposeResult:
         """Say what is shown above it."""
@@ -107,16 +112,17 @@ class GroupsTab(RunTab):
 
     def _got(self, rows: tuple[GroupRow, ...]) -> None:
         self.rows = rows
-        table = self.query_one(ItemTable)
+        table, fields = self.query_one(ItemTable), _fields(rows, self.app.size.width)
+        self._curve = fields[-1].width
         table.show(
-            _fields(rows, self.app.size.width), len(rows), self._row, at=table.cursor,
+            fields, len(rows), self._row, at=table.cursor,
             empty=nothing_scored(self.told) if self.told else "",
         )  # fmt: skip
 
     def _row(self, n: int) -> Row:
         row = self.rows[n]
         name = Text(f"  {row.group}") if row.group else Text(row.name, "bold")
-        return [name, *row.values]
+        return [name, *row.values, spark(row.curve, self._curve)]
 
     def action_by(self) -> None:
         """Sort items another way: by group, every part of groups' names, or one of them."""
@@ -134,12 +140,12 @@ class GroupsTab(RunTab):
 
 
 def _fields(rows: Sequence[GroupRow], width: int) -> list[Field]:
-    curve = max((len(str(row.values[-1])) for row in rows), default=8)
+    curve = max((len(row.curve) for row in rows), default=8)
     curve = min(curve, max(width - 72, 10))
     longest = max((cell_len(row.group or row.name) for row in rows), default=11) + 4
     # figures stand beside the names where the screen is wide
     name = longest if longest < width - curve - 46 else 0
-    # the curve gives way where the screen is narrow: it is cut, and the figures are not
+    # the curve gives way where the screen is narrow: it shows fewer layers, the last one always
     return [
         Field("cell, group", name), Field("items", 6, right=True),
         Field("chance", 6, right=True), Field("best", 5, right=True),

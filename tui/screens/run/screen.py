@@ -51,8 +51,9 @@ class RunScreen(Page):
 
     TITLE = "Run"
     HELP = """
-**Layers**: space or a number chooses cells; of one, the shaded band is its 95% interval. `h` and
-`l` move the mark, whose values stand below the chart. **Heat map**: `o` changes the rows.
+**Layers**: space chooses cells, `a` all of them; of one, the shaded band is its 95% interval, of
+several, the bars at the letters are. `h` and `l` move the mark, whose values stand below the chart.
+**Heat map**: `o` changes the rows.
 **Groups**: Enter shows the items of a group. **Items**: `/` filters by `right`, `wrong@12`,
 `flips@20-32`, `gained`, `lost`, `group:mul` and any text; Enter opens an item. **Findings**: what
 the curves say, in words. **Written**: answers that
@@ -65,7 +66,6 @@ the model wrote itself. **Settings**: all that decides the numbers; `y` copies t
         Binding("p", "replay", "Replay"),
     ]
     DEFAULT_CSS = """
-    RunScreen #head { text-wrap: nowrap; text-overflow: ellipsis; }
     RunScreen TabbedContent { height: 1fr; }
     RunScreen TabPane { padding: 0 1; }
     """

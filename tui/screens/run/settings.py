@@ -5,7 +5,10 @@ This module knows records of cells. It does not know what they mean to the engin
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -13,12 +16,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from llprobe.paths import default_path
 from llprobe.store import CellRecord
 
+from ...tilde import short
 from .data import RunData
 from .tab import RunTab, Scroll
 
-__all__ = ["SettingsTab", "settings_lines"]
+__all__ = ["SettingsTab", "repeated", "settings_lines"]
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -51,7 +56,7 @@ class SettingsTab(RunTab):
         """Give the terminal's clipboard the command or the sweep."""
         if self.told is None:
             return
-        text = self.told.record.command if what == "command" else self.told.spec
+        text = repeated(self.told.record.command) if what == "command" else self.told.spec
         if not text:
             self.page.trouble(f"this run has no {what}: it was stored by an older version")
             return
@@ -62,9 +67,9 @@ class SettingsTab(RunTab):
 def settings_lines(told: RunData) -> Iterator[Text]:
     """Say how the run is made again, and with what it was made."""
     record = told.record
-    yield from _block("How to make it again", [record.command])
+    yield from _block("How to make it again", [short(repeated(record.command))])
     if told.spec:
-        yield from _block("The sweep", told.spec.rstrip().splitlines())
+        yield from _block("The sweep", short(told.spec).rstrip().splitlines())
     yield from _table("Run", [
         ("id", record.id), ("status", record.status),
         ("items", f"{record.n_done} of {record.n_items} scored"),
@@ -84,6 +89,21 @@ def settings_lines(told: RunData) -> Iterator[Text]:
     yield from _table("Computed with", _joined(cell.record for cell in told.cells))
 
 
+def repeated(command: str) -> str:
+    """Return the command that made a run, without a `--db` that names the default database."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # written by another program
+        return command
+    pairs = [*pairwise(words)]
+    at = next((n for n, (key, value) in enumerate(pairs) if _is_default(key, value)), None)
+    return command if at is None else shlex.join([*words[:at], *words[at + 2 :]])
+
+
+def _is_default(key: str, value: str) -> bool:
+    return key == "--db" and Path(value) == default_path()
+
+
 def _block(title: str, lines: Sequence[str]) -> Iterator[Text]:
     yield Text(title, "bold underline")
     yield from (Text(line) for line in lines)
@@ -96,7 +116,7 @@ def _table(title: str, pairs: Pairs) -> Iterator[Text]:
     yield Text(title, "bold underline")
     room = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        yield Text.assemble((f"{name:<{room}}  ", "dim"), value)
+        yield Text.assemble((f"{name:<{room}}  ", "dim"), short(value))
     yield Text()
 
 
