@@ -5,6 +5,7 @@ gives up after a second. `settle` asks the app itself what it has still to do. T
 where Textual keeps that; it knows no screen.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,7 +25,7 @@ _IDLE: Final = 3
 """Rounds without any work after which nothing more comes: a drawing may follow a new layout."""
 _SOON: Final = 0.5
 """Seconds: a timer that fires once, so soon, belongs to what is being drawn."""
-_PATIENCE: Final = 120.0
+_PATIENCE: Final = 60.0
 """Seconds after which an app that never comes to rest fails its test, with what it does."""
 
 
@@ -38,7 +39,8 @@ async def settle(pilot: Pilot[Any]) -> None:
         assert time.monotonic() < end, f"the app does not come to rest: {', '.join(left)}"
         if len(pilot.app.workers):
             with suppress(WorkerCancelled):
-                await pilot.app.workers.wait_for_complete()
+                async with asyncio.timeout(end - time.monotonic()):
+                    await pilot.app.workers.wait_for_complete()
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
