@@ -24,7 +24,7 @@ class CellList(ItemTable):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space,enter", "open", "Choose", key_display="space"),
-        Binding("a", "all", "All"),
+        Binding("a", "all", "All", show=False),
     ]
 
     class Changed(Message):

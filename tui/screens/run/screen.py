@@ -102,6 +102,7 @@ the model wrote itself. **Settings**: all that decides the numbers; `y` copies t
         self._offer_written(told)
         for tab in self.query(RunTab):
             tab.tell(told)
+        self.refresh_bindings()  # there may be something to replay now
 
     def _offer_written(self, told: RunData) -> None:
         """Show the tab of written answers only where there are any."""
