@@ -195,9 +195,8 @@ def _room(book: Book) -> int:
 
 
 def _fields(book: Book) -> list[Field]:
-    some = book.items[:200]
-    ids = max((len(item.id) for item in some), default=4)
-    groups = max((len(item.group) for item in some), default=0) if _grouped(book) else 0
+    ids = max((len(item.id) for item in book.items), default=4)
+    groups = max((len(item.group) for item in book.items), default=0) if _grouped(book) else 0
     layers = max(min(len(book.table.layers), _room(book)), 5)
     return [
         Field("", 1), Field("item", min(max(ids, 4), 18)),
