@@ -3,8 +3,7 @@
     python tests/bench/tui.py [--items 20000] [--keys 300] [--starts 7] [--append FILE]
 
 A real process in a real pseudo-terminal of 140 by 40. A key's answer is the end of the first frame
-that shows what the key asked for: the cursor's mark on the next item, the count for the words that
-are typed. All is measured twice: with nothing else going on, and while a sweep with one thread
+that shows what the key asked for, such as the cursor's mark on the next item. All is measured twice: with nothing else going on, and while a sweep with one thread
 scores the default model into the same database.
 """
 
@@ -146,23 +145,6 @@ def turn(terminal: Terminal, found: Series, n: int) -> None:
         found.setdefault("`[`, to Items", []).append(terminal.shows(at(0)))
 
 
-def narrow(terminal: Terminal, found: Series, n: int) -> None:
-    """Type a filter, letter by letter, and clear it."""
-    for _ in range(n):
-        terminal.press("/")
-        terminal.shows("Clear filter")
-        for end in range(1, len("capital") + 1):
-            typed = "capital"[:end]
-            terminal.press(typed[-1])
-            found.setdefault("a letter of a filter", []).append(
-                terminal.shows(rf"of [\d,]+ items;\s+{typed}\s")
-            )
-        terminal.press(ESCAPE)
-        found.setdefault("Esc, all items again*", []).append(
-            terminal.shows(r"1\): \S+ of \S+ items\s")
-        )
-
-
 def keys(db: Path, n_items: int, n: int) -> tuple[Series, Ended]:
     """Open the run's items and press keys; return the seconds of each answer."""
     found: Series = {}
@@ -182,7 +164,7 @@ def keys(db: Path, n_items: int, n: int) -> tuple[Series, Ended]:
             terminal.shows(seen)
         steps: list[tuple[Callable[[Terminal, Series, int], None], int]] = [
             (walk, n // 2), (leaf, min(n // 2, n_items // ROWS - 2)),
-            (turn, n // 10), (narrow, n // 20),
+            (turn, n // 10),
         ]  # fmt: skip
         for step, times in steps:
             step(terminal, found, max(times, 1))
@@ -244,7 +226,6 @@ def measured(folder: Path, n_items: int, n_keys: int, n_starts: int) -> Iterator
     with sweeping(db):
         found, ended = keys(db, n_items, n_keys)
     yield from table("The same while a sweep scores into the database", found, ended)
-    yield "\n\\* Of which 100 ms go by until Esc is told from the beginning of another key."
 
 
 def main(argv: Sequence[str] | None = None) -> None:
