@@ -2,9 +2,10 @@
 
     python tests/bench/tui.py [--items 20000] [--keys 300] [--starts 7] [--append FILE]
 
-A real process in a real pseudo-terminal of 140 by 40. A key's answer is the end of the first frame
-that shows what the key asked for, such as the cursor's mark on the next item. All is measured twice: with nothing else going on, and while a sweep with one thread
-scores the default model into the same database.
+A real process in a real pseudo-terminal of 140 by 40. A key's answer is the end of the first
+frame that shows what the key asked for, such as the cursor's mark on the next item. All is
+measured twice: with nothing else going on, and while a sweep with one thread scores the default
+model into the same database.
 """
 
 from __future__ import annotations
