@@ -32,12 +32,12 @@ def soon(look: Callable[[], Found | None], what: str) -> Found:
 class Cluster:
     """A scheduler, and the workers that are started at it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **env: str) -> None:
         self.folder, self.workers = folder, dict[str, subprocess.Popen[bytes]]()
         self.told: list[str] = []
         file = folder / "scheduler.json"
         self.scheduler = self._start(
-            "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), **env
         )
         text = soon(lambda: file.exists() and file.read_text("utf-8"), "a scheduler")
         self.address = str(text).split('"address": "')[1].split('"')[0]
@@ -50,6 +50,10 @@ class Cluster:
             "--local-directory", str(self.folder), **env,
         )  # fmt: skip
         return self.workers[name]
+
+    def suspend(self, name: str) -> None:
+        """Let a worker hang: its process is there and does nothing."""
+        psutil.Process(self.workers[name].pid).suspend()
 
     def _start(self, program: str, *words: str, **env: str) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{program}.log").open("ab") as log:
@@ -74,10 +78,10 @@ class Cluster:
 
 @contextmanager
 def cluster(folder: Path, names: Sequence[str] = (), **env: str) -> Iterator[Cluster]:
-    """Give a cluster with workers of these names."""
+    """Give a cluster with workers of these names; all of them see `env`."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        made = Cluster(folder)
+        made = Cluster(folder, **env)
         stack.callback(made.close)
         for name in names:
             made.worker(name, **env)

@@ -6,6 +6,7 @@
     address   what was typed for a cluster
     connect   the way to a scheduler, and one with workers on this machine
     crew      which workers are there, and which of them will do
+    muster    the same, asked once, for a person
     deal      how many jobs of which model a worker gets next
     orders    what is said between the two sides
     bring     a model's file on the worker: found, fetched or made, and the very same bytes
@@ -19,5 +20,6 @@ from __future__ import annotations
 
 from llprobe.cluster.address import Place, divided, parse_place
 from llprobe.cluster.connect import Tls, hired
+from llprobe.cluster.muster import Member, muster
 
-__all__ = ["Place", "Tls", "divided", "hired", "parse_place"]
+__all__ = ["Member", "Place", "Tls", "divided", "hired", "muster", "parse_place"]

@@ -19,7 +19,7 @@ from llprobe.cluster.address import Place
 from llprobe.cluster.dispatch import Dispatch
 from llprobe.errors import UsageError
 
-__all__ = ["Tls", "distributed", "hired"]
+__all__ = ["Tls", "client_of", "distributed", "hired"]
 
 _TIMEOUT: Final = 10
 """Seconds in which a scheduler must answer."""
@@ -65,12 +65,13 @@ def hired(place: Place, tls: Tls, tell: Callable[[str], None]) -> Iterator[Dispa
     dask = distributed()
     with ExitStack() as stack:
         address = place.address or stack.enter_context(_here(dask, place.n_local))
-        client = stack.enter_context(_client(dask, address, tls))
+        client = stack.enter_context(client_of(dask, address, tls))
         yield Dispatch(client, str(place), tell)
 
 
 @contextmanager
-def _client(dask: Any, address: str, tls: Tls) -> Iterator[Any]:
+def client_of(dask: Any, address: str, tls: Tls) -> Iterator[Any]:
+    """Give a connection to the scheduler at `address`; UsageError where none answers."""
     security = _security(dask, address, tls)
     try:
         client = dask.Client(

@@ -7,7 +7,7 @@ decides numbers. This module knows workers. It does not know what they compute.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,12 +15,12 @@ from llprobe.cluster.greeting import introduce
 from llprobe.cluster.link import Link
 from llprobe.errors import RunError
 
-__all__ = ["PATIENCE", "Crew", "Hand"]
+__all__ = ["MUST_AGREE", "PATIENCE", "Crew", "Hand", "silent", "unfit"]
 
 PATIENCE: Final = 60.0
 """Seconds for which a run waits for a worker that will do."""
 _LOOK: Final = 1.0
-_MUST_AGREE: Final = ("llprobe", "llama-cpp-python")
+MUST_AGREE: Final = ("llprobe", "llama-cpp-python")
 """The packages whose versions must be those of the machine that started the sweep."""
 
 
@@ -70,7 +70,7 @@ class Crew:
         for id_ in ids.keys() - self.hands.keys() - self._strangers.keys() - self._refused.keys():
             address, name = ids[id_]
             # it answers when it has a thread for it
-            self._strangers[id_] = Hand(address, id_, name, self._link.greet(address, _MUST_AGREE))
+            self._strangers[id_] = Hand(address, id_, name, self._link.greet(address, MUST_AGREE))
         self._admit()
         self._wait_no_longer()
         return gone
@@ -104,22 +104,31 @@ class Crew:
 def _unfit(hand: Hand) -> str:
     """Return why a worker that has answered will not do; empty where it will."""
     if hand.introducing.status != "finished":
-        return _silent(hand)
+        asked = hand.introducing
+        problem = asked.exception() if asked.status == "error" else asked.status
+        return silent(hand, problem)
     hand.host, theirs, problem = hand.introducing.result()
-    here, mine, _ = introduce(_MUST_AGREE)
+    return unfit(hand, theirs, problem)
+
+
+def silent(who: object, problem: object) -> str:
+    """Say of a worker that it could not be asked."""
+    return f"{who} does not answer: {problem}"
+
+
+def unfit(who: object, theirs: Mapping[str, str], problem: str) -> str:
+    """Return why a worker with these versions will not do; empty where it will.
+
+    `problem` is why it cannot use llprobe at all, as it said itself.
+    """
+    here, mine, _ = introduce(MUST_AGREE)
     if problem or "" in theirs.values():
         missing = problem or "a package is missing"
-        return f"llprobe cannot be used on {hand} ({missing}): pip install 'llprobe[cluster]' there"
+        return f"llprobe cannot be used on {who} ({missing}): pip install 'llprobe[cluster]' there"
     if theirs == mine:
         return ""
     said, ours = (" and ".join(f"{n} {v}" for n, v in of.items()) for of in (theirs, mine))
     return (
-        f"{hand} has {said}, this machine ({here}) has {ours}: scores would not compare; install "
+        f"{who} has {said}, this machine ({here}) has {ours}: scores would not compare; install "
         "the same there"
     )
-
-
-def _silent(hand: Hand) -> str:
-    asked = hand.introducing
-    problem = asked.exception() if asked.status == "error" else asked.status
-    return f"{hand} does not answer: {problem}"

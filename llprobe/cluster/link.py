@@ -57,7 +57,7 @@ class Link:
 
     def workers(self) -> dict[str, tuple[str, str]]:
         """Return the workers there are: by dask's id of each its address and name."""
-        there = self._asked(lambda: self._client.scheduler_info()["workers"])
+        there = self._asked(lambda: self._client.scheduler_info(n_workers=-1)["workers"])
         return {info["id"]: (address, str(info["name"])) for address, info in there.items()}
 
     def messages(self) -> list[Message]:

@@ -119,7 +119,7 @@ async def test_the_monitor_says_that_the_database_is_gone(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("harm", "words"), [(remove, "No run is stored"), (break_, GARBAGE)])
+@pytest.mark.parametrize(("harm", "words"), [(remove, "The database is gone"), (break_, GARBAGE)])
 async def test_the_list_of_runs_says_that_the_database_is_gone(
     harm: object, words: str, database: Path
 ) -> None:

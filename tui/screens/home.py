@@ -25,6 +25,7 @@ from ..runfilter import filtered
 from ..runlist import stamp
 from ..runpreview import curve_lines, note_lines
 from ..runwork import delete_runs, edit_note, edit_tags
+from ..tilde import short
 from ..widgets import Chart, FilterBar
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ Press n, then Enter: it asks smollm2-135m, a small model, 20 questions
 on facts, and looks for the answers at each of its layers.
 
 4 shows the models, 5 the tasks, ? says what else can be done.
+"""
+
+_GONE: Final = """\
+The database is gone: {path}
+
+Put it back, and its runs are here again. A new run begins a new database.
 """
 
 
@@ -91,6 +98,7 @@ tasks, lenses, status and tags. `tag:x` and `status:x` want a tag or status that
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[Row] | None = None
+        self._gone = False
         self._best: dict[str, Best | None] = {}
         self._stamps: dict[str, tuple[str, int]] = {}
         self._chosen: set[str] = set()
@@ -112,8 +120,9 @@ tasks, lenses, status and tags. `tag:x` and `status:x` want a tag or status that
 
     def refresh_data(self) -> None:
         """Read the runs, then what is not known yet of their findings."""
-        database = self.llprobe.db
-        if database.exists():
+        there = self.llprobe.db.exists()
+        self._gone = not there and (self._gone or bool(self._rows))
+        if there:
             self.stored(runlist.read_rows, self._show, name="runs")
         else:
             self._show([])
@@ -162,7 +171,8 @@ tasks, lenses, status and tags. `tag:x` and `status:x` want a tag or status that
             empty="no run has all of these words",
             at=at,
         )
-        self._say_empty("" if rows else _EMPTY)
+        empty = _GONE.format(path=short(str(self.llprobe.db))) if self._gone else _EMPTY
+        self._say_empty("" if rows else empty)
         self.query_one("#summary", Static).update(self._said(len(self._seen), len(rows)))
         self._preview()
 

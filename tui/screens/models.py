@@ -125,6 +125,8 @@ class ModelsScreen(Page):
         self.query_one("#facts", Static).update(_fact_lines(facts))
         self.query_one("#about").add_class("-open")
         self.query_one("#about").scroll_home(animate=False)
+        rows = self.query_one(Rows)  # which has less room now
+        self.call_after_refresh(rows.move_cursor, row=rows.cursor_row)
 
     def action_back(self) -> None:
         """Close what is told of a model, then the trouble panel, then the screen."""
