@@ -42,6 +42,18 @@ What is scored stays in any case.
 """
 
 
+class _Log(VerticalScroll, can_focus=False):
+    """Lines of which the last stay in sight, whatever changes around them."""
+
+    def watch_virtual_size(self) -> None:
+        """Go to the end of what is there now."""
+        self.scroll_end(animate=False, immediate=True)
+
+    def on_resize(self) -> None:
+        """Go to the end in the room there is now."""
+        self.scroll_end(animate=False, immediate=True)
+
+
 class MonitorScreen(Page):
     """Watches a sweep, by its name or its run's id."""
 
@@ -90,7 +102,7 @@ class MonitorScreen(Page):
         yield Rows(id="cells")
         with Horizontal(id="below"):
             yield Chart(id="curve")
-            with VerticalScroll(id="log", can_focus=False):
+            with _Log(id="log"):
                 yield Static(id="lines", markup=False)
 
     def on_mount(self) -> None:
@@ -155,10 +167,8 @@ class MonitorScreen(Page):
             chart.show([Text(no_curve(found.cell), "dim")])
 
     def _show_log(self, found: Look) -> None:
-        log = self.query_one("#log", VerticalScroll)
-        log.display = bool(found.log)
+        self.query_one(_Log).display = bool(found.log)
         self.query_one("#lines", Static).update("\n".join(map(log_line, found.log)))
-        log.scroll_end(animate=False)
 
     @on(DataTable.RowHighlighted, "#cells")
     def _moved(self, event: DataTable.RowHighlighted) -> None:
