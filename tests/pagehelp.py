@@ -28,6 +28,9 @@ HOSTILE = (
     "javascript:window.hacked=4 | a `b` *c* _d_ [e](http://f.example) <g> \\ ~h~ # i $j$ @k",
 )
 """Texts that must be shown as they are, and do nothing."""
+MODEL = "<script>window.hacked = 5</script> & co"
+COMMAND = "llprobe run -m '</script><script>window.hacked = 6</script>'"
+"""What the model and the command of a hostile plan are called."""
 
 
 def hostile_questions(path: Path, n: int = 20) -> Path:
@@ -69,6 +72,13 @@ def renamed(plan: Plan, name: str) -> Plan:
     """Call the plan's model something else."""
     cells = tuple(replace(cell, model=replace(cell.model, name=name)) for cell in plan.cells)
     return replace(plan, cells=cells)
+
+
+def hostile_plan(folder: Path) -> Plan:
+    """Plan hostile questions and bundled ones with worked examples, through two lenses."""
+    hostile = prompts(hostile_questions(folder / "hostile.jsonl"))
+    bundled = TaskRequest("facts", limit=12)
+    return renamed(plan_for(folder, (hostile, bundled), lenses=("norm", "paper")), MODEL)
 
 
 def fill(

@@ -1,11 +1,10 @@
-"""Ablations: how they are written, what they do to every layer, and which models allow them.
+"""What an ablation does to every layer, block by block and half by half.
 
 Equal means equal: the numbers of a model run without a part are compared bit by bit with those of
 a file that is written without it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,171 +12,35 @@ from typing import Any
 import numpy as np
 import pytest
 import tinyarch
+from ablationhelp import (
+    BLOCKS,
+    CUT_UP,
+    LENSES,
+    N_LAYERS,
+    PARTS,
+    SEQUENTIAL,
+    TASK,
+    TOKENS,
+    leave_out,
+    scores,
+    states_of,
+)
 from conftest import OpenProbe
-from hypothesis import given
-from hypothesis import strategies as st
 from nativellama import native_logits
-from numpy.typing import NDArray
 from oracle import NumpyLlama
-from tinygguf import ARCHITECTURES, write_tiny
+from tinygguf import ARCHITECTURES
 
 from llprobe.ablation import NONE, Ablation, Part, parse_ablation
-from llprobe.engine.ablate import AblatedCapture, check_ablation, open_capture
+from llprobe.engine.ablate import AblatedCapture, open_capture
 from llprobe.engine.capture import Capture
-from llprobe.engine.flow import Flow, check_part
-from llprobe.engine.probe import Probe
 from llprobe.engine.score import Scorer
 from llprobe.engine.session import Context
-from llprobe.engine.tokens import TokenizedTask
-from llprobe.engine.trie import TokenItem
-from llprobe.errors import ModelNotSupported, RunError, UsageError
+from llprobe.errors import RunError
 
-Floats = NDArray[np.floating[Any]]
 Tiny = Callable[..., Path]
 
-N_LAYERS = 3
-BLOCKS = (1, 2, 3)
-PARTS: tuple[Part, ...] = ("block", "attn", "ffn")
-# What adds its halves one after the other, with the sum between them in a tensor of its own.
-SEQUENTIAL = (
-    *("llama", "qwen2", "qwen3", "gpt2", "olmo", "olmo2", "granite", "stablelm", "bloom"),
-    "starcoder2",
-)
-RANDOM = np.random.default_rng(11)
-TOKENS = [int(token) for token in RANDOM.integers(3, 384, 24)]
-PROMPT = tuple(TOKENS[:18])
-OPTIONS = ((5, 6, 7), (5, 6, 8, 9), (9,), (10, 5, 6))
-TASK = TokenizedTask(
-    (
-        TokenItem(tuple((*PROMPT, *option) for option in OPTIONS), len(PROMPT)),
-        TokenItem(tuple((*PROMPT[:13], 4, *option) for option in OPTIONS), 14),
-        TokenItem(tuple((*PROMPT[:15], 3, *option) for option in OPTIONS), 16),
-    ),
-    (0, 1, 2),
-    (),
-)
-# Several ubatches in one decode, several decodes in a group, and several groups.
-CUT_UP = {"n_batch": 12, "n_ubatch": 4}
-LENSES = ("norm", "raw")
 # Measured: 5e-6 standard deviations of a layer's states, and 4e-6 of a summed log-prob.
 EXACT = 3e-5
-
-
-def leave_out(block: int, part: Part = "block") -> Ablation:
-    return Ablation.of([(block, part)])
-
-
-def scores(probe: Probe, ablation: Ablation = NONE, layers: Sequence[int] = (0, *BLOCKS)) -> Floats:
-    """Give the summed log-probs (lenses, options, layers)."""
-    with Scorer(probe, TASK, layers, LENSES, ablation) as scorer:
-        items = [score for _, group in scorer.groups() for score in group]
-    return np.stack([np.concatenate([item.logprob[lens] for item in items]) for lens in LENSES])
-
-
-# --- how they are written -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "canonical"),
-    [
-        ("none", "none"),
-        (" None ", "none"),
-        ("skip:7", "skip:7"),
-        ("skip:-1", "skip:9"),
-        ("skip:3-5", "skip:3-5"),
-        ("skip:-3--1", "skip:7-9"),
-        ("skip:8--1", "skip:8-9"),
-        ("skip:upper-4", "skip:6-9"),
-        ("skip:lower-4", "skip:1-4"),
-        ("skip:upper-9", "skip:1-9"),
-        ("attn:7", "attn:7"),
-        ("ffn : lower-2", "ffn:1-2"),
-        ("ffn:9+skip:3", "skip:3+ffn:9"),
-        ("skip:3 + skip:4+skip:5", "skip:3-5"),
-        ("skip:3+skip:5", "skip:3+skip:5"),
-        ("attn:3-4+ffn:4-5", "attn:3+skip:4+ffn:5"),
-        ("skip:4+attn:4+ffn:4", "skip:4"),
-        ("attn:2+attn:2", "attn:2"),
-        ("SKIP:2", "skip:2"),
-    ],
-)
-def test_the_same_ablation_has_one_text_however_it_is_written(text: str, canonical: str) -> None:
-    spec = parse_ablation(text)
-    ablation = spec.resolve(9)
-    assert ablation.text == str(ablation) == canonical
-    assert spec.expand(9) == (ablation,)
-    again = parse_ablation(ablation.text).resolve(9)
-    assert (again, hash(again)) == (ablation, hash(ablation))
-    assert parse_ablation(spec.text) == spec
-    assert bool(ablation) is (canonical != "none")
-
-
-@given(st.dictionaries(st.integers(1, 40), st.sampled_from(PARTS)), st.randoms())
-def test_any_ablation_parses_back_from_its_text(parts: dict[int, Part], random: Any) -> None:
-    shuffled = list(parts.items())
-    random.shuffle(shuffled)
-    ablation = Ablation.of(shuffled)
-    assert dict(ablation.parts) == parts
-    assert parse_ablation(ablation.text).resolve(40) == ablation
-
-
-@pytest.mark.parametrize(
-    ("text", "canonical"),
-    [
-        ("skip:each", ["skip:1", "skip:2", "skip:3"]),
-        ("attn:each", ["attn:1", "attn:2", "attn:3"]),
-        ("skip:upper-1..3", ["skip:3", "skip:2-3", "skip:1-3"]),
-        ("ffn:lower-2..3", ["ffn:1-2", "ffn:1-3"]),
-        ("skip:upper-2..2", ["skip:2-3"]),
-        ("skip:each+ffn:2", ["skip:1+ffn:2", "skip:2", "ffn:2+skip:3"]),
-        ("attn:-1+ffn:each", ["ffn:1+attn:3", "ffn:2+attn:3", "skip:3"]),
-    ],
-)
-def test_a_term_can_stand_for_a_series(text: str, canonical: list[str]) -> None:
-    spec = parse_ablation(text)
-    assert [ablation.text for ablation in spec.expand(3)] == canonical
-    assert spec.is_series
-    with pytest.raises(UsageError, match="stands for many: name one"):
-        spec.resolve(3)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "'' is not known; write e.g. skip:7"),
-        ("skip", "'skip' is not known; write e.g."),
-        ("drop:3", "'drop:3' is not known; write e.g."),
-        ("skip:3+", "'' is not known; write e.g."),
-        ("skip:", "'' names no blocks; write e.g."),
-        ("skip:x", "'x' names no blocks; write e.g."),
-        ("skip:1,2", "'1,2' names no blocks"),
-        ("skip:1.5", "'1.5' names no blocks"),
-        ("skip:3-", "'3-' names no blocks"),
-        ("skip:1..3", "'1..3' names no blocks"),
-        ("skip:upper", "'upper' names no blocks"),
-        ("skip:upper--2", "'upper--2' names no blocks"),
-        ("skip:0", "skip:0: blocks are counted from 1"),
-        ("skip:upper-0", "skip:upper-0: blocks are counted from 1"),
-        ("skip:5-3", "skip:5-3: its first number is above its last"),
-        ("skip:-1--3", "skip:-1--3: its first number is above its last"),
-        ("skip:upper-3..1", "skip:upper-3..1: its first number is above its last"),
-        ("none+skip:3", "none stands alone"),
-        ("skip:each+ffn:each", "only one of its terms may stand for many"),
-    ],
-)
-def test_what_is_no_ablation_is_refused_in_one_line(text: str, message: str) -> None:
-    with pytest.raises(UsageError, match=r"^ablation ") as caught:
-        parse_ablation(text)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "text", ["skip:4", "skip:-4", "skip:2-4", "skip:3-1+ffn:4", "attn:upper-4", "ffn:lower-1..4"]
-)
-def test_a_block_that_a_model_does_not_have_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^ablation \w+:.*(this model has|above its last)"):
-        parse_ablation(text).expand(3)
 
 
 # --- whole blocks -------------------------------------------------------------------------------
@@ -301,28 +164,6 @@ def test_a_block_without_both_halves_is_skipped(tiny: Tiny, probe: OpenProbe) ->
 # --- against the oracle -------------------------------------------------------------------------
 
 
-def states_of(
-    probe: Probe, ablation: Ablation, layers: Sequence[int], rows: Sequence[int], *, stop: bool
-) -> tuple[Floats, list[bytes]]:
-    """Capture (layers, rows, width) of one decode of `TOKENS`; and the nodes asked for."""
-    asked, n = list[bytes](), len(TOKENS)
-    with Context(probe.model, n, 1, n) as context:
-        width, n_ubatch = probe.model.n_embd, context.n_ubatch
-        capture = AblatedCapture(ablation, layers, width, n_ubatch, probe.input_name, stop=stop)
-
-        def listener(tensor: Any, ask: bool) -> bool:
-            asked.append(tensor.contents.name)
-            return capture(tensor, ask)
-
-        context.callback.listener = listener
-        flagged, zero = np.isin(np.arange(n), list(rows)), np.zeros(n, np.int32)
-        capture.begin(flagged)
-        positions = np.arange(n, dtype=np.int32)
-        context.decode(np.array(TOKENS, np.int32), positions, zero, zero + 1, flagged)
-        assert capture.seconds > 0
-        return capture.end().copy(), asked
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_any_ablation_gives_the_oracle_s_states(tiny: Tiny, exact: OpenProbe, seed: int) -> None:
     # Any parts of any blocks, any cut into ubatches, any rows, any layers, stopped or not.
@@ -441,154 +282,3 @@ def test_rows_that_llama_cpp_did_not_compute_are_an_error(tiny: Tiny, exact: Ope
         positions = np.arange(24, dtype=np.int32)
         with pytest.raises(RunError, match="l_out-2 has 3 rows where 24 were before"):
             context.decode(np.array(TOKENS, np.int32), positions, zero, zero + 1, flagged)
-
-
-# --- what is refused ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("part", ["attn", "ffn"])
-@pytest.mark.parametrize("arch", sorted({*ARCHITECTURES} - {*SEQUENTIAL}))
-def test_halves_without_a_tensor_between_them_are_refused_by_name(
-    tiny: Tiny, probe: OpenProbe, monkeypatch: pytest.MonkeyPatch, arch: str, part: Part
-) -> None:
-    opened, decoded = probe(tiny(arch)), list[int]()
-    decode = Context.decode
-
-    def counted(self: Context, tokens: Any, *rest: Any) -> None:
-        decoded.append(len(tokens))
-        decode(self, tokens, *rest)
-
-    monkeypatch.setattr(Context, "decode", counted)
-    reason = rf"\({arch}\) cannot be run with {part}:2: no tensor ffn_inp-1; try skip:2$"
-    with pytest.raises(ModelNotSupported, match=reason):
-        Scorer(opened, TASK, BLOCKS, LENSES, Ablation.of([(1, "block"), (2, part)]))
-    assert decoded == [1], "the graph is read off one token, and no question is decoded"
-
-
-def test_what_is_refused_depends_on_the_graph_and_not_on_the_architecture_s_name(
-    tmp_path: Path, probe: OpenProbe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A StableLM without a second norm feeds both halves with the block's input, though it has a
-    # tensor ffn_inp; a GPT-NeoX can be told to put one half after the other.
-    archs = tinyarch.ARCHS
-    lean = replace(archs["stablelm"], block=archs["stablelm"].block.replace("ffn_norm+b ", ""))
-    monkeypatch.setitem(archs, "stablelm", lean)
-    serial = replace(archs["gptneox"], meta={"use_parallel_residual": False})
-    monkeypatch.setitem(archs, "gptneox", serial)
-    parallel = probe(write_tiny(tmp_path / "stablelm.gguf", "stablelm"))
-    reason = r"cannot be run with attn:1: l_out-0 is not ffn_inp-0 and what is added to it; try"
-    with pytest.raises(ModelNotSupported, match=reason):
-        check_ablation(parallel, leave_out(1, "attn"))
-    check_ablation(parallel, leave_out(1))
-    sequential = probe(write_tiny(tmp_path / "gptneox.gguf", "gptneox"))
-    zeroed = tuple(f"blk.2.attn_output.{kind}" for kind in ("weight", "bias"))
-    file = probe(write_tiny(tmp_path / "zeroed.gguf", "gptneox", zeroed=zeroed))
-    np.testing.assert_array_equal(scores(sequential, leave_out(3, "attn")), scores(file))
-
-
-def test_a_block_that_the_model_does_not_have_is_refused(tiny: Tiny, probe: OpenProbe) -> None:
-    with pytest.raises(UsageError, match=r"ablation skip:4: .* has 3 blocks"):
-        Scorer(probe(tiny()), TASK, BLOCKS, LENSES, leave_out(4))
-
-
-# Block 1 and what follows it, as (name, op, what it reads): prev, the block's input, comes first.
-PLAIN = (
-    ("prev", "GET_ROWS", ()),
-    ("norm", "RMS_NORM", ("prev",)),
-    ("attention", "MUL_MAT", ("norm",)),
-    ("ffn_inp-0", "ADD", ("attention", "prev")),
-    ("feed-forward", "MUL_MAT", ("ffn_inp-0",)),
-    ("l_out-0", "ADD", ("feed-forward", "ffn_inp-0")),
-    ("after", "RMS_NORM", ("l_out-0",)),
-)
-Node = tuple[str, str, tuple[str, ...]]
-
-
-def flow_of(*changed: Node, drop: str = "") -> Flow:
-    """Give the graph of `PLAIN` with nodes of the same name replaced, and new ones at the end."""
-    new = {node[0]: node for node in changed}
-    nodes = [new.pop(node[0], node) for node in PLAIN if node[0] != drop] + list(new.values())
-    names = [name for name, _, _ in nodes]
-    sources = tuple(tuple(names.index(name) for name in read) for _, _, read in nodes)
-    return Flow(tuple(names), tuple(op for _, op, _ in nodes), sources)
-
-
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize(
-    "changed",
-    [
-        [],
-        [("ffn_inp-0", "ADD", ("prev", "attention"))],
-        [("l_out-0", "ADD", ("ffn_inp-0", "feed-forward"))],
-    ],
-    ids=str,
-)
-def test_a_sequential_block_allows_everything(changed: list[Node], part: Part) -> None:
-    check_part(flow_of(*changed), 1, part, "prev")
-
-
-@pytest.mark.parametrize(
-    ("changed", "refused"),
-    [
-        # The feed-forward reads the block's input, or the attention's output, past the sum.
-        ([("feed-forward", "MUL_MAT", ("norm",))], {"attn", "ffn"}),
-        ([("feed-forward", "MUL", ("ffn_inp-0", "attention"))], {"attn", "ffn"}),
-        # A sum of other things, or no sum.
-        ([("ffn_inp-0", "ADD", ("attention", "norm"))], {"block", "attn", "ffn"}),
-        ([("ffn_inp-0", "MUL", ("attention", "prev"))], {"block", "attn", "ffn"}),
-        ([("l_out-0", "ADD", ("feed-forward", "attention"))], {"block", "attn", "ffn"}),
-        ([("l_out-0", "RMS_NORM", ("ffn_inp-0",))], {"block", "attn", "ffn"}),
-        ([("l_out-0", "ADD", ("ffn_inp-0",))], {"block", "attn", "ffn"}),
-        # What comes later reads from inside the block.
-        ([("later", "ADD", ("after", "attention"))], {"block", "attn", "ffn"}),
-        ([("later", "ADD", ("after", "prev"))], {"block", "attn", "ffn"}),
-    ],
-)
-def test_a_block_of_another_structure_is_refused(changed: list[Node], refused: set[Part]) -> None:
-    flow = flow_of(*changed)
-    for part in PARTS:
-        if part in refused:
-            with pytest.raises(ModelNotSupported, match=r"ffn_inp-0|l_out-0|after the block"):
-                check_part(flow, 1, part, "prev")
-        else:
-            check_part(flow, 1, part, "prev")
-
-
-def test_an_input_that_something_is_added_to_first_is_refused() -> None:
-    # Where vision models add to the state between two blocks, prev is not what the block reads.
-    between = (("other", "VIEW", ()), ("input", "ADD", ("prev", "other")))
-    rest = (("norm", "RMS_NORM", ("input",)), ("ffn_inp-0", "ADD", ("attention", "input")))
-    nodes = {node[0]: node for node in (*PLAIN[:1], *between, *rest)}
-    ordered = [*nodes.values(), *(node for node in PLAIN if node[0] not in nodes)]
-    order = ("prev", "other", "input", "norm", "attention", "ffn_inp-0", "feed-forward", "l_out-0")
-    ordered = sorted((n for n in ordered if n[0] in order), key=lambda n: order.index(n[0]))
-    sources = tuple(tuple(order.index(name) for name in read) for _, _, read in ordered)
-    flow = Flow(order, tuple(op for _, op, _ in ordered), sources)
-    for part in PARTS:
-        with pytest.raises(ModelNotSupported, match="prev"):
-            check_part(flow, 1, part, "prev")
-        check_part(flow, 1, part, "input")
-
-
-def test_an_output_that_is_scaled_can_be_skipped_but_not_halved() -> None:
-    scaled = (("sum", "ADD", ("feed-forward", "ffn_inp-0")), ("l_out-0", "MUL", ("sum",)))
-    names = ("prev", "norm", "attention", "ffn_inp-0", "feed-forward", "sum", "l_out-0")
-    nodes = {node[0]: node for node in (*PLAIN, *scaled)}
-    sources = tuple(tuple(names.index(name) for name in nodes[n][2]) for n in names)
-    flow = Flow(names, tuple(nodes[n][1] for n in names), sources)
-    check_part(flow, 1, "block", "prev")
-    for part in PARTS[1:]:
-        with pytest.raises(ModelNotSupported, match="l_out-0 is not ffn_inp-0"):
-            check_part(flow, 1, part, "prev")
-
-
-@pytest.mark.parametrize("name", ["prev", "ffn_inp-0", "l_out-0"])
-def test_a_tensor_that_is_missing_or_repeated_is_refused_by_name(name: str) -> None:
-    plain = flow_of()
-    at = plain.names.index(name)
-    missing = Flow((*plain.names[:at], "x", *plain.names[at + 1 :]), plain.ops, plain.sources)
-    with pytest.raises(ModelNotSupported, match=f"no tensor {name}"):
-        check_part(missing, 1, "attn", "prev")
-    twice = Flow((*plain.names[:-1], name), plain.ops, plain.sources)
-    with pytest.raises(ModelNotSupported, match=f"more than one tensor {name}"):
-        check_part(twice, 1, "attn", "prev")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hubserver import Client, Hub, Repo
-from test_published import ARC, HELLASWAG, MMLU, lines, parquet
+from publishedforms import ARC, HELLASWAG, MMLU, lines, parquet
 
 from llprobe.errors import DataError, TaskError, UnknownName, UsageError
 from llprobe.task import TaskRequest, load_definition, load_questions, task_names

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ablationhelp import CUT_UP, TASK, TOKENS
 from conftest import OpenProbe
 from numpy.typing import NDArray
 from parity import GOLDEN, compare, load
 from rpchelp import serving
-from test_ablation import CUT_UP, TASK, TOKENS
 
 from llprobe.ablation import NONE, parse_ablation
 from llprobe.agreement import in_words

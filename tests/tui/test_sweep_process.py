@@ -153,3 +153,21 @@ def test_what_cannot_be_written_is_said(tmp_path: Path, long_sweep: str) -> None
     (tmp_path / "sweeps").write_text("in the way")
     with pytest.raises(RunError, match=r"cannot write .*sweeps"):
         process.start(tmp_path / "llprobe.db", parse_sweep(long_sweep, "x"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("no_orphan")
+async def test_the_environment_can_name_a_cluster(
+    no_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLPROBE_CLUSTER", "local:1")
+    model, questions = tiny_model(tmp_path), write_questions(tmp_path / "q.jsonl")
+    text = f"name: far\nmodels: [{model}]\ntasks: [prompts]\ndata: {questions}\n"
+    pid = process.start(no_database, parse_sweep(text, "x"))
+    assert await ended(pid) == 0, process.log_of(no_database, "far").read_text()
+    app = LlprobeApp(no_database)
+    async with app.run_test(size=(140, 40)) as pilot:
+        monitor = await opened(pilot, "far")
+        await settle(pilot)
+        assert monitor.found is not None
+        assert monitor.found.rows[0]["machine"].endswith("(local-1)")
