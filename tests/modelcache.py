@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from test_header import write_gguf
+from smallgguf import write_gguf
 
 from llprobe.catalog import catalog
 

@@ -9,15 +9,10 @@ import numpy as np
 import psutil
 import pytest
 from conftest import OpenProbe
-from test_score import questions, task_of
+from scorehelp import questions, task_of
 
 from llprobe.engine.calibrate import _growing, _rate, calibrate
-from llprobe.engine.packed import (
-    count_prompts,
-    count_task,
-    pack_prompts,
-    pack_task,
-)
+from llprobe.engine.packed import count_prompts, count_task, pack_prompts, pack_task
 from llprobe.engine.score import Scorer
 from llprobe.engine.write import PromptTokens, Writer
 from llprobe.errors import ModelTooLarge

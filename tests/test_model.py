@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from modelcache import own_cache, put_default, put_hub, put_ladder
-from test_header import write_gguf
+from smallgguf import write_gguf
 
 from llprobe.catalog import (
     CatalogFile,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_header import N_EMBD, N_VOCAB, write_gguf
+from smallgguf import N_EMBD, N_VOCAB, write_gguf
 
 from llprobe.errors import ModelError, ModelFileError, ModelNotSupported
 from llprobe.model import UNSUPPORTED, fingerprint_of, read_model

@@ -23,7 +23,7 @@ from publishedforms import (
     parquet,
     reader,
 )
-from test_readers import shared
+from samplefiles import shared
 
 from llprobe.errors import DataError
 from llprobe.task import TaskRequest, file_form, load_definition, load_questions, rows

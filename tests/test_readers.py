@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from samplefiles import shared
 
 from llprobe.errors import DataError
 from llprobe.task import Questions, TaskRequest, load_questions
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 Read = Callable[[str, str, str | bytes], Questions]
 
 
@@ -286,13 +286,6 @@ FILES = {
     "reclor": "reclor.json",
     "truthfulqa": "truthfulqa.csv",
 }
-
-
-def shared(*parts: str) -> Path:
-    path = SHARED.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"NOT CHECKED: {'/'.join(parts)} is missing beside the repository")
-    return path
 
 
 @pytest.mark.parametrize(

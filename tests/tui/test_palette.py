@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allpages import PAGES, shown
 from settled import settle
 from textual.actions import parse
 from textual.binding import Binding
 from textual.command import Provider
-from textual.pilot import Pilot
 from textual.widgets import Input
 
-from llprobe.store import Store
 from llprobe.tui.app import LlprobeApp
 from llprobe.tui.commands import LlprobeCommands
 from llprobe.tui.help import keys_of
@@ -22,36 +21,6 @@ from llprobe.tui.screens.models import ModelsScreen
 from llprobe.tui.screens.questions import QuestionsScreen
 from llprobe.tui.screens.run import RunScreen
 from llprobe.tui.widgets import FilterBar, Rows
-
-PAGES = (
-    *("HomeScreen", "NewSweepScreen", "LensScreen", "ModelsScreen", "TasksScreen"),
-    *("CompareScreen", "RunScreen", "MonitorScreen", "ItemScreen", "QuestionsScreen"),
-)
-
-
-async def shown(pilot: Pilot[Any], database: Path, name: str) -> Page:
-    """Open a page by its class's name."""
-    app = pilot.app
-    assert isinstance(app, LlprobeApp)
-    with Store(database) as store:
-        run = store.find_run("large")
-        cell = store.cells(run)[0].id
-    await settle(pilot)
-    match name:
-        case "RunScreen":
-            app.open_run(run)
-        case "MonitorScreen":
-            app.open_monitor("large")
-        case "ItemScreen":
-            app.open_item(run, cell, "add-0")
-        case "QuestionsScreen":
-            app.open_questions("facts")
-        case _:
-            app.action_go(name)
-    await settle(pilot)
-    assert isinstance(app.screen, Page)
-    assert type(app.screen).__name__ == name
-    return app.screen
 
 
 async def hits(provider: Provider, query: str = "") -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from allpages import PAGES, shown
 from settled import press, said, settle
-from test_palette import PAGES, shown
 
 from llprobe.tui.app import LlprobeApp
 from llprobe.tui.help import HelpScreen
