@@ -24,28 +24,33 @@ class Agreement:
 
     `difference` (n_layers,), 1.0 = 100%: at each layer the largest of two, the difference of a
     token's state relative to the state's length, and the difference of an option's summed log-prob
-    through any lens relative to their mean size.
+    through any lens relative to their mean size. `refused` is why the device may not score at all,
+    where it may not; then states alone are compared.
     """
 
     device: str
     difference: npt.NDArray[np.float64]
+    refused: str = ""
 
     @property
     def trusted(self) -> bool:
-        """Whether no layer differs by more than `LIMIT`."""
-        return bool((self.difference <= LIMIT).all())  # NaN is more
+        """Whether the device may score, and no layer differs by more than `LIMIT`."""
+        return not self.refused and bool((self.difference <= LIMIT).all())  # NaN is more
 
 
 def in_words(found: Agreement, remedy: str = "-ngl 0") -> str:
     """Say in one line how far the device is from the CPU; `remedy` is what to use instead."""
     worst = float(found.difference.max())  # NaN where any is
+    how = "to the last bit" if worst == 0 else f"to {_percent(worst)}"
+    agrees = f"{found.device} agrees with the CPU {how} at every layer"
     if found.trusted:
-        how = "to the last bit" if worst == 0 else f"to {_percent(worst)}"
-        return f"{found.device} agrees with the CPU {how} at every layer"
-    first = int(np.flatnonzero(~(found.difference <= LIMIT))[0]) + 1
+        return agrees
+    wrong = (~(found.difference <= LIMIT)).nonzero()[0]
+    if not wrong.size:
+        return f"{agrees}, but not in what follows ({found.refused}): do not trust it, use {remedy}"
     apart = f"differs from the CPU by up to {_percent(worst)}"
     what = apart if np.isfinite(worst) else "gives what are no numbers"
-    return f"{found.device} {what} from layer {first} on: do not trust it, use {remedy}"
+    return f"{found.device} {what} from layer {wrong[0] + 1} on: do not trust it, use {remedy}"
 
 
 def _percent(part: float) -> str:

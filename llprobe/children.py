@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -27,6 +27,7 @@ import psutil
 from llprobe import errors
 from llprobe.errors import LlprobeError, RunError
 from llprobe.events import Event, Failed, Request
+from llprobe.lastwords import servers_of
 from llprobe.settings import patience
 
 __all__ = ["STALLED", "Cancel", "ask", "call", "raise_failure"]
@@ -105,7 +106,8 @@ def call(
             ours.close()
             code = _end(child)
         if watch.hung:
-            yield Failed("RunError", of + _hung(watch.silence), 1, _last_lines(noise))
+            said = _hung(watch.silence, servers_of(request))
+            yield Failed("RunError", of + said, 1, _last_lines(noise))
         elif code != 0 and not cancel.requests:
             death = _death(code, noise)
             yield replace(death, message=of + death.message)
@@ -179,7 +181,8 @@ class _Watch:
     def heard(self) -> None:
         """Note that the child said something."""
         with self._lock:
-            self.idle = self.silence = 0.0
+            if not self.hung:  # else it is its end that is heard
+                self.idle = self.silence = 0.0
             self._looked = time.monotonic()
 
     def look(self) -> None:
@@ -254,11 +257,15 @@ def _last_lines(noise: IO[bytes]) -> tuple[str, ...]:
     return tuple(line for line in noise.read().decode(errors="replace").splitlines() if line)[-8:]
 
 
-def _hung(silence: float) -> str:
-    return (
-        f"the worker hung: nothing was heard of it for {silence:.0f} s, and it was stopped; run it "
-        "again, and try -ngl 0 if it hangs again"
-    )
+def _hung(silence: float, servers: Sequence[str]) -> str:
+    """Say that a child hung, and what to do; `servers` are those that it may have waited for."""
+    said = f"the worker hung: nothing was heard of it for {silence:.0f} s, and it was stopped; "
+    if servers:
+        return said + (
+            f"perhaps RPC server {', '.join(servers)} does not answer any more: look there and run "
+            "it again, with a larger LLPROBE_STALL (seconds) if the server was only busy"
+        )
+    return said + "run it again, and try -ngl 0 if it hangs again"
 
 
 def _death(code: int, noise: IO[bytes]) -> Failed:

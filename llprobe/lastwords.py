@@ -31,22 +31,23 @@ def servers_of(request: Request) -> tuple[str, ...]:
 
 def why_ended(said: str, servers: Sequence[str]) -> Failed | None:
     """Return what ggml's last words mean where they are about a server; None for any others."""
-    if not (servers and "RPC" in said):
+    if not (servers and "rpc" in said.lower()):
         return None
-    gone = [address for address in servers if not _serves(address)]
-    what = "is gone" if gone else "broke off; see what it printed"
+    gone = [address for address in servers if _is_gone(address)]
+    what = "is gone" if gone else "broke off or cannot be reached; see what it printed"
     hint = "start it again with `llprobe rpc serve`, then run the same command again"
     where = ", ".join(gone or servers)
     return Failed("RunError", f"RPC server {where} {what}: {hint}", 1, (said,))
 
 
-def _serves(address: str) -> bool:
+def _is_gone(address: str) -> bool:
+    """Whether nobody serves there; one that serves this very process does not answer."""
     # a process that has just been killed may still take a connection, but greets nobody
     try:
         greet(address, timeout=1.0)
-    except RunError:
-        return False
-    return True
+    except RunError as problem:
+        return not isinstance(problem.__cause__, TimeoutError)
+    return False
 
 
 def pass_on(said: str, servers: Sequence[str], send: Callable[[Event], None]) -> None:

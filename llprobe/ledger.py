@@ -31,6 +31,7 @@ __all__ = ["Ledger", "Share", "ids_of"]
 
 _ENDS = {"pause": "paused", "cancel": "cancelled"}
 _WAIT = 1.0
+_SERVERS = "rpc_servers"
 
 
 class Ledger:
@@ -143,6 +144,7 @@ class Share:
         self._ledger = ledger
         self._left = list(jobs)
         self._loaded = self._failed = False
+        self._moved: dict[str, ModelLoaded] = {}
 
     @property
     def request(self) -> ScoreRequest:
@@ -154,7 +156,10 @@ class Share:
         match event:
             case ModelLoaded():
                 self._loaded = True
-                yield self._kept(replace(event, model=self.model.name))
+                yield self._kept_record(replace(event, model=self.model.name))
+            case GroupScored(cell=cell) if cell in self._moved:
+                self.note(cell, self._moved.pop(cell))
+                yield self._kept(event)
             case JobDone(cells=done):
                 self._left = [job for job in self._left if tuple(ids_of([job])) != done]
                 yield self._kept(event)
@@ -185,6 +190,20 @@ class Share:
         """Keep another record with one of the cells than with all of them."""
         self._ledger.keep(loaded, [cell])
 
+    def _kept_record(self, loaded: ModelLoaded) -> ModelLoaded:
+        """Keep with what the cells are computed.
+
+        A cell that was begun at other RPC servers keeps its record until these compute a part.
+        """
+        if here := loaded.record.get(_SERVERS):
+            for cell, before in self._ledger.records().items():
+                at = before.get(_SERVERS, here)
+                if cell in self.cells and at != here:
+                    record = loaded.record | {_SERVERS: _joined(at, here)}
+                    self._moved[cell] = replace(loaded, record=record)
+        self._ledger.keep(loaded, [cell for cell in self.cells if cell not in self._moved])
+        return loaded
+
     def _kept(self, event: Event) -> Event:
         self._ledger.keep(event, self.cells)
         return event
@@ -193,3 +212,8 @@ class Share:
 def ids_of(jobs: Sequence[Job]) -> list[str]:
     """Return the ids of the cells of jobs."""
     return [cell.id for job in jobs for cell in job.cells]
+
+
+def _joined(first: str, more: str) -> str:
+    """Return two lists of servers as one that names each once."""
+    return ", ".join(dict.fromkeys([*first.split(", "), *more.split(", ")]))

@@ -13,6 +13,7 @@ import re
 import socket
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,7 @@ __all__ = [
     "PROTOCOL",
     "Server",
     "answers",
+    "check_distinct",
     "endpoint",
     "greet",
     "is_loopback",
@@ -33,10 +35,11 @@ __all__ = [
 LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 50052
 """The port that llama.cpp's own rpc-server takes unless told otherwise."""
-PROTOCOL: Final = (7, 0)
-"""Major and minor version of the protocol that llama-cpp-python 0.3.36 speaks."""
+PROTOCOL: Final = (7, 0, 0)
+"""Version of the protocol that llama-cpp-python 0.3.36 speaks: major, minor, patch."""
 
 _ADDRESS: Final = re.compile(r"([A-Za-z0-9._-]+):([0-9]{1,5})")
+_HOST: Final = re.compile(r"(?=.{1,254}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
 _HELLO: Final = 14
 _DEVICE_COUNT: Final = 15
 _DEVICE_MEMORY: Final = 11
@@ -60,7 +63,8 @@ class Server:
 def parse_servers(text: str | Iterable[str]) -> tuple[str, ...]:
     """Return the addresses of ``HOST:PORT,HOST:PORT``, or of a list of such.
 
-    Raises UsageError for what is no address, and for one that is named twice.
+    Raises UsageError for what is no address, and for one that is named twice. Nothing is looked
+    up: see `check_distinct`.
     """
     parts = text.split(",") if isinstance(text, str) else list(text)
     found = tuple(part.strip() for part in parts)
@@ -70,19 +74,41 @@ def parse_servers(text: str | Iterable[str]) -> tuple[str, ...]:
             raise UsageError(
                 f"--rpc {each}: write HOST:PORT, e.g. 192.168.1.20:{PORT}; no IPv6 addresses"
             )
+        if not _HOST.fullmatch(match[1]):
+            raise UsageError(
+                f"--rpc {each}: {match[1]} is no name of a host: write 1 to 63 characters between "
+                "its dots"
+            )
         if found.count(each) > 1:
             raise UsageError(f"--rpc {each} is given twice; give it once")
     return found
 
 
+def check_distinct(addresses: Iterable[str]) -> None:
+    """Raise UsageError where two addresses are one server under two names.
+
+    A host that is not known here is taken for one of its own: its greeting says what is wrong.
+    """
+    found: dict[str, str] = {}
+    for each in addresses:
+        where = each
+        with suppress(RunError):
+            where = endpoint(each)
+        if where in found:
+            raise UsageError(f"--rpc {found[where]} and {each} are one server; give it once")
+        found[where] = each
+
+
 def endpoint(address: str) -> str:
     """Return an address with its host as four numbers, which is all that llama.cpp resolves.
 
-    Raises RunError where the host's name is not known here.
+    Raises RunError where the host's name is not known here, UsageError where it can be nobody's.
     """
     host, _, port = address.rpartition(":")
     try:
-        return f"{socket.gethostbyname(host)}:{port}"
+        return f"{socket.gethostbyname(host)}:{int(port)}"
+    except UnicodeError as error:  # an empty label, or one that is too long
+        raise UsageError(f"RPC server {address}: {host} is no name of a host") from error
     except OSError as error:
         raise RunError(f"RPC server {address}: there is no host {host} here") from error
 
@@ -140,10 +166,10 @@ def _connected(address: str, timeout: float) -> socket.socket:
     host, _, port = endpoint(address).rpartition(":")
     try:
         line = socket.create_connection((host, int(port)), timeout)
-    except TimeoutError as error:
+    except TimeoutError as error:  # of a busy server, too: llama.cpp's lets two wait, no more
         raise RunError(
             f"RPC server {address} cannot be reached within {timeout:g} s: is that machine on, "
-            "and open in its firewall?"
+            "and open in its firewall? Or it serves another client; wait for that one to end"
         ) from error
     except OSError as error:
         raise RunError(
@@ -156,13 +182,13 @@ def _connected(address: str, timeout: float) -> socket.socket:
 
 def _hello(line: socket.socket, address: str) -> tuple[int, int, int]:
     said = _asked(line, _HELLO, bytes(_CAPABILITIES), 4 + _CAPABILITIES)
-    major, minor, patch = said[:3]
-    if major != PROTOCOL[0] or minor > PROTOCOL[1]:
+    version = (said[0], said[1], said[2])
+    if version != PROTOCOL:  # the patch, too: it changes with ggml's ops, which go by number
         raise RunError(
-            f"RPC server {address} speaks protocol {major}.{minor}, this llama.cpp "
+            f"RPC server {address} speaks protocol {_version(version)}, this llama.cpp "
             f"{_version(PROTOCOL)}: install the same llama-cpp-python on both machines"
         )
-    return major, minor, patch
+    return version
 
 
 def _asked(line: socket.socket, command: int, data: bytes, n_bytes: int) -> bytes:

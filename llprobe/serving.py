@@ -9,6 +9,7 @@ This module knows a socket and devices. It does not know who connects, nor what 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,11 +18,30 @@ import sys
 import threading
 from collections.abc import Sequence
 
+import psutil
+
 from llprobe.engine import ggml, native, rpc
 from llprobe.errors import LlprobeError, UnknownName, UsageError
 from llprobe.rpc import endpoint
 
 __all__ = ["free_port", "main"]
+
+
+def _numeric(host: str) -> str:
+    """Return `host` as four numbers; UsageError for what cannot be that."""
+    if ":" in host:
+        raise UsageError(
+            f"--host {host}: llama.cpp's RPC cannot do IPv6; give this machine's name or IPv4 "
+            "address, and the port as --port"
+        )
+    try:
+        if host:  # no name at all would be every address
+            return endpoint(f"{host}:0").rpartition(":")[0]
+    except LlprobeError as error:
+        raise UsageError(
+            f"--host {host}: there is no such host here; give this machine's name or address"
+        ) from error
+    raise UsageError("--host is empty; give this machine's name or address")
 
 
 def free_port(host: str, port: int) -> int:
@@ -32,10 +52,11 @@ def free_port(host: str, port: int) -> int:
             line.bind((host, port))
             line.listen(1)
         except OSError as error:
-            raise UsageError(
-                f"cannot listen at {host}:{port} ({error.strerror}): choose another --port, or "
-                "an address of this machine as --host"
-            ) from error
+            if error.errno == errno.EADDRNOTAVAIL:
+                what = f"cannot listen at {host}: give an address of this machine as --host"
+            else:
+                what = f"cannot listen at {host}:{port} ({error.strerror}): choose another --port"
+            raise UsageError(what) from error
         found: int = line.getsockname()[1]
         return found
 
@@ -52,16 +73,20 @@ def _chosen(names: Sequence[str]) -> list[ggml.Device]:
 
 
 def _described(device: ggml.Device) -> dict[str, str | int]:
+    # to ggml all of a CPU's memory is free
+    free = psutil.virtual_memory().available if device.is_cpu else device.memory_free
     return {
         "name": device.name,
         "description": device.description.strip(),
-        "free": device.memory_free,
+        "free": free,
         "total": device.memory_total,
     }
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # not by sys.stdin, whose lock would be held when Python ends
+    while os.read(0, 1024):
+        pass
     os._exit(0)
 
 
@@ -75,22 +100,23 @@ def _say(**what: object) -> None:
     sys.stdout.flush()
 
 
-def main(host: str, port: int, n_threads: int, names: Sequence[str]) -> None:
-    """Serve until the parent ends; what is wrong is said on stdout."""
+def main(host: str, port: int, n_threads: int, names: Sequence[str]) -> int:
+    """Serve until the parent ends; else return an exit code, what is wrong being said on stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends this
     threading.Thread(target=_end_with_parent, daemon=True).start()
     native.start()
     native.listen(_log)
     try:
         devices = _chosen(names)
-        where = endpoint(f"{host}:{port}")
-        numeric = where.rpartition(":")[0]
+        numeric = _numeric(host)
         where = f"{numeric}:{free_port(numeric, port)}"
         _say(devices=[_described(device) for device in devices], address=where)
         rpc.serve(where, n_threads, devices)
     except LlprobeError as error:
         _say(error=str(error), code=error.exit_code)
+        return error.exit_code
+    return 1  # it could not listen, and has said so
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]))

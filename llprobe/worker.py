@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from llprobe.ablation import parse_ablation
 from llprobe.analysis.similarity import cosine_to_last, cosine_to_next, gram
 from llprobe.engine import native
 from llprobe.engine.calibrate import calibrate
-from llprobe.engine.check import agreement, compare_modes, read_fixed
+from llprobe.engine.check import examine
 from llprobe.engine.grid import look
 from llprobe.engine.packed import count_prompts, count_task, pack_prompts, pack_task
 from llprobe.engine.probe import Probe
@@ -146,14 +145,9 @@ def _check(request: CheckRequest) -> Iterator[Event]:
     if request.model is None:
         yield Checked(native.build_info())
         return
-    settings = request.settings
-    fast, reference = (read_fixed(request.model, of) for of in (settings, settings.reference()))
-    facts = native.build_info() | {"self_check": f"{fast.difference:.3g}", "split": str(fast.split)}
-    agrees = None
-    if fast.split.devices:
-        alone = replace(settings.using(()), n_gpu_layers=0)
-        agrees = agreement(fast, read_fixed(request.model, alone))
-    yield Checked(facts, fast.layers, compare_modes(fast, reference), agrees)
+    found = examine(request.model, request.settings)
+    facts = native.build_info() | found.facts
+    yield Checked(facts, found.layers, found.differences, found.agreement)
 
 
 def _tokens(request: TokensRequest) -> Iterator[Event]:
@@ -191,6 +185,7 @@ def _score(request: ScoreRequest) -> Iterator[Event]:
         record = native.build_info() | {
             "threads": str(probe.model.n_threads),
             "self_check": f"{probe.check.difference:.3g}",
+            "device": native.in_words(probe.split.places),
             "split": str(probe.split),
         }
         if settings.servers:

@@ -1,6 +1,7 @@
-"""What the tests of clusters share: real schedulers and workers, each a process of its own."""
+"""What the tests of clusters share: schedulers and workers, real ones and those in words only."""
 
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -13,10 +14,12 @@ import psutil
 
 from llprobe.cluster import Place, Tls, hired
 from llprobe.cluster.dispatch import Dispatch
+from llprobe.cluster.orders import Message, Order
 
-__all__ = ["Cluster", "child_of", "cluster", "soon"]
+__all__ = ["PYTHON", "Answer", "Cluster", "Switchboard", "child_of", "cluster", "soon"]
 
 SECONDS: Final = 90
+PYTHON: Final = ".".join(platform.python_version_tuple()[:2])
 Found = TypeVar("Found")
 
 
@@ -44,10 +47,17 @@ class Cluster:
 
     def worker(self, name: str, **env: str) -> "subprocess.Popen[bytes]":
         """Start a worker of that name."""
+        return self._worker(name, "--no-nanny", **env)
+
+    def nanny(self, name: str, *words: str) -> "subprocess.Popen[bytes]":
+        """Start a worker of that name that is started again where it is killed."""
+        return self._worker(name, "--nanny", *words)
+
+    def _worker(self, name: str, *words: str, **env: str) -> "subprocess.Popen[bytes]":
         self.workers[name] = self._start(
-            "worker", self.address, "--name", name, "--nthreads", "1", "--no-nanny",
+            "worker", self.address, "--name", name, "--nthreads", "1",
             "--memory-limit", "0", "--host", "127.0.0.1", "--death-timeout", "30",
-            "--local-directory", str(self.folder), **env,
+            "--local-directory", str(self.folder), *words, **env,
         )  # fmt: skip
         return self.workers[name]
 
@@ -94,5 +104,94 @@ def child_of(worker: "subprocess.Popen[Any]") -> psutil.Process:
 
 
 def _scoring(worker: "subprocess.Popen[Any]") -> psutil.Process | None:
-    children = psutil.Process(worker.pid).children()
-    return next((child for child in children if "llprobe.worker" in child.cmdline()), None)
+    # below a nanny, workers are its children and what scores is theirs
+    children = psutil.Process(worker.pid).children(recursive=True)
+    return next((child for child in children if _scores(child)), None)
+
+
+def _scores(process: psutil.Process) -> bool:
+    try:
+        return "llprobe.worker" in process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
+
+
+# --- workers in words ---------------------------------------------------------------------------
+
+
+class Answer:
+    """A future, done unless its status is "pending"."""
+
+    def __init__(self, value: Any = None, status: str = "finished") -> None:
+        self.status, self.value = status, value
+
+    def done(self) -> bool:
+        """Whether it has an answer."""
+        return self.status != "pending"
+
+    def result(self, **_: float) -> Any:
+        """Return the answer, or raise it."""
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+    def exception(self) -> Any:
+        """Return what went wrong."""
+        return self.value
+
+    def cancel(self) -> None:
+        """Do as a future of dask's."""
+        self.status = "cancelled"
+
+    def ended(self, value: Any, status: str = "finished") -> None:
+        """Have an answer from now on."""
+        self.status, self.value = status, value
+
+
+class Switchboard:
+    """Stands for a link to workers that answer what the test says; see `link.Link`."""
+
+    where, run = "tcp://here:1", "a run"
+
+    def __init__(self, answers: dict[str, Answer], pythons: dict[str, str] | None = None) -> None:
+        self.answers, self.pythons = answers, pythons or {}
+        self.starts: dict[str, int] = {}
+        self.orders = list[tuple[str, Order, Answer]]()
+        """What was sent: to which address, what, and its future."""
+        self.said = list[Message]()
+        self.greeted = list[str]()
+        self.stops = 0
+
+    def workers(self) -> dict[str, tuple[str, str]]:
+        """Return who is there; `starts` counts how often each was started again."""
+        return {
+            f"{name} {self.starts.get(name, 0)}": (f"tcp://{name}:1", name) for name in self.answers
+        }
+
+    def python(self, address: str) -> Answer:
+        """Say at once which Python a worker has: this one's, if the test names no other."""
+        return Answer((self.pythons.get(_name(address), PYTHON), ""))
+
+    def greet(self, address: str, _: object) -> Answer:
+        """Answer as the test says."""
+        self.greeted.append(address)
+        return self.answers[_name(address)]
+
+    def send(self, order: Order, address: str, _: str) -> Answer:
+        """Note an order."""
+        future = Answer(status="pending")
+        self.orders.append((_name(address), order, future))
+        return future
+
+    def messages(self) -> list[Message]:
+        """Return what the test has said for workers since the last time."""
+        said, self.said = self.said, []
+        return said
+
+    def ask_to_stop(self) -> None:
+        """Note it."""
+        self.stops += 1
+
+
+def _name(address: str) -> str:
+    return address.removeprefix("tcp://").removesuffix(":1")

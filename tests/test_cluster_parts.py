@@ -1,10 +1,9 @@
-"""The pure parts of clusters: addresses, portions, machines, what is asked for and how it fails."""
+"""The pure parts of clusters: addresses, machines, what is asked for and how it fails."""
 
 import importlib
 import socket
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,15 +12,10 @@ from typing import Any
 
 import pytest
 from clihelp import Cli, tiny_model, write_questions
-from hypothesis import given
-from hypothesis import strategies as st
 
 from llprobe.cli.hire import hiring
 from llprobe.cluster import Place, Tls, connect, divided, hired, parse_place
 from llprobe.cluster.bring import bring
-from llprobe.cluster.crew import Crew
-from llprobe.cluster.deal import Portion, deal
-from llprobe.cluster.greeting import introduce
 from llprobe.cluster.machines import Machines
 from llprobe.cluster.orders import Message, Wanted, pack, unpack, wanted
 from llprobe.errors import ModelFileError, RunError, UsageError
@@ -56,30 +50,6 @@ def test_threads_are_divided_among_local_workers_unless_given() -> None:
     assert divided(usual, Place(n_local=2)).n_threads == each
     assert divided(given_, Place(n_local=2)) == given_
     assert divided(usual, Place("tcp://h:1")) == usual
-
-
-# --- portions -----------------------------------------------------------------------------------
-
-
-def test_a_worker_keeps_to_its_model() -> None:
-    assert deal({"a": 8, "b": 80}, {}, 2, "a", ()) == Portion("a", 2)
-    assert deal({"a": 8, "b": 80}, {}, 2, "", ()) == Portion("b", 20)
-    assert deal({"a": 8, "b": 10}, {"b": 1}, 2, "", ()) == Portion("a", 2)
-    assert deal({"a": 8, "b": 80}, {}, 2, "b", {"b"}) == Portion("a", 2)
-    assert deal({"a": 0, "b": 80}, {}, 2, "b", {"b"}) is None
-
-
-@given(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 90)), st.integers(1, 9))
-def test_everything_is_dealt_once_in_few_portions(left: dict[str, int], n_workers: int) -> None:
-    given_, rest, portions = Counter[str](), dict(left), 0
-    while portion := deal(rest, {}, n_workers, "", ()):
-        assert portion.n_jobs >= 1
-        given_[portion.model] += portion.n_jobs
-        rest[portion.model] -= portion.n_jobs
-        portions += 1
-    assert given_ == Counter({model: n for model, n in left.items() if n})
-    # what is left halves for every round of all workers
-    assert portions <= len(left) * 2 * n_workers * 8
 
 
 def test_the_machines_of_a_cell_are_kept_in_order() -> None:
@@ -149,87 +119,6 @@ def test_a_stop_while_another_worker_fetches_is_heard(
     held = replace(model, origin="quantized", name="one-12345678:Q8_0")
     with pytest.raises(RunError, match="stopped before"):
         bring(Wanted(held, Wanted(model)), str, stop)
-
-
-# --- who is there -------------------------------------------------------------------------------
-
-
-class Answer:
-    """A future that is done."""
-
-    def __init__(self, value: Any, status: str = "finished") -> None:
-        self.status, self._value = status, value
-
-    def done(self) -> bool:
-        return True
-
-    def result(self) -> Any:
-        return self._value
-
-    def exception(self) -> Any:
-        return self._value
-
-
-class Switchboard:
-    """Stands for a link to workers that answer at once."""
-
-    where = "tcp://here:1"
-
-    def __init__(self, answers: dict[str, Answer]) -> None:
-        self.answers = answers
-
-    def workers(self) -> dict[str, tuple[str, str]]:
-        return {name: (f"tcp://{name}:1", name) for name in self.answers}
-
-    def greet(self, address: str, _: object) -> Answer:
-        return self.answers[address.removeprefix("tcp://").removesuffix(":1")]
-
-
-@pytest.fixture
-def told() -> list[str]:
-    return []
-
-
-def look(crew: Crew) -> list[str]:
-    crew._looked = 0.0
-    return [hand.name for hand in crew.look()]
-
-
-def test_workers_come_and_go(told: list[str]) -> None:
-    fit = introduce(("llprobe", "llama-cpp-python"))
-    board = Switchboard({"a": Answer(fit), "b": Answer(OSError("lost"), "error")})
-    crew: Any = Crew(board, told.append)  # type: ignore[arg-type]  # it has what is asked of a link
-    assert look(crew) == []
-    assert [hand.name for hand in crew.hands.values()] == ["a"]
-    assert sorted(told) == sorted(
-        [f"{fit[0]} (a) takes part", "not used: tcp://b:1 (b) does not answer: lost"]
-    )
-    board.answers = {"c": Answer(fit)}
-    assert look(crew) == ["a"]
-    assert [hand.name for hand in crew.hands.values()] == ["c"]
-
-
-def test_where_no_worker_comes_it_is_said_how_to_start_one(told: list[str]) -> None:
-    crew: Any = Crew(Switchboard({}), told.append, patience=0.0)  # type: ignore[arg-type]  # likewise
-    with pytest.raises(RunError, match="llprobe cluster worker tcp://HOST:8786"):
-        look(crew)
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (("far", {"llprobe": "9", "llama-cpp-python": "8"}, ""), "far (x) has llprobe 9 and"),
-        (("far", {"llprobe": "", "llama-cpp-python": ""}, ""), "pip install 'llprobe[cluster]'"),
-        (("far", {"llprobe": "9", "llama-cpp-python": "8"}, "No module"), "(No module): pip"),
-    ],
-)
-def test_a_worker_that_will_not_do_is_an_error_where_it_is_the_only_one(
-    answer: Any, said: str, told: list[str]
-) -> None:
-    crew: Any = Crew(Switchboard({"x": Answer(answer)}), told.append)  # type: ignore[arg-type]  # likewise
-    with pytest.raises(RunError) as refused:
-        look(crew)
-    assert said in str(refused.value)
 
 
 # --- what is asked for --------------------------------------------------------------------------

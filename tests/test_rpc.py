@@ -1,27 +1,32 @@
-"""RPC servers from outside: addresses, greetings, settings, and the commands about them."""
+"""RPC servers from outside: addresses, greetings and settings."""
 
 import json
-import re
-import signal
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import psutil
 import pytest
-from clihelp import Cli, tiny_model
+from clihelp import tiny_model
 from rpchelp import serving
 
-from llprobe import lastwords, rpc
+from llprobe import lastwords
 from llprobe.engine import rpc as engine_rpc
 from llprobe.errors import RunError, UsageError
 from llprobe.events import CheckRequest, QuantizeRequest
 from llprobe.model import read_model
-from llprobe.rpc import PROTOCOL, answers, greet, is_loopback, parse_servers
+from llprobe.rpc import (
+    PROTOCOL,
+    answers,
+    check_distinct,
+    endpoint,
+    greet,
+    is_loopback,
+    parse_servers,
+)
 from llprobe.settings import EngineSettings, RpcSettings, settings_from
 from llprobe.sweep import parse_sweep, to_yaml
 
@@ -70,9 +75,38 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
         parse_servers(text)
 
 
+@pytest.mark.parametrize("host", ["a..b", ".", ".a", "a" * 64, ".".join(["a" * 63] * 5)])
+def test_what_can_be_no_host_is_refused(host: str) -> None:
+    with pytest.raises(UsageError, match=r"^--rpc \S+:5: \S+ is no name of a host: write "):
+        parse_servers(f"a:1,{host}:5")
+
+
+def test_names_of_hosts_may_be_long_and_end_with_a_dot() -> None:
+    found = (f"{'a' * 63}.b.:1", "a_b-c:2")
+    assert parse_servers(found) == found
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "a" * 64, "é" * 64])
+def test_what_can_be_no_host_has_no_endpoint(host: str) -> None:
+    with pytest.raises(UsageError, match=r"^RPC server \S+:5: \S+ is no name of a host$"):
+        endpoint(f"{host}:5")
+
+
 def test_a_server_is_named_once() -> None:
     with pytest.raises(UsageError, match=r"^--rpc a:1 is given twice; give it once$"):
         parse_servers("a:1,b:1,a:1")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("localhost:5", "127.0.0.1:5"), ("127.0.0.1:5", "127.0.0.1:05")]
+)
+def test_a_server_under_two_names_is_one(one: str, other: str) -> None:
+    with pytest.raises(UsageError, match=f"^--rpc {one} and {other} are one server; give it once$"):
+        check_distinct([one, "127.0.0.1:6", "nowhere.invalid:5", other])
+
+
+def test_servers_at_two_ports_are_two() -> None:
+    check_distinct(["localhost:5", "127.0.0.1:6", "nowhere.invalid:5", "nowhere.invalid:6"])
 
 
 def test_loopback_is_this_machine() -> None:
@@ -124,7 +158,7 @@ def test_a_sweep_s_wrong_address_is_told_with_its_line() -> None:
 
 def test_a_server_says_what_it_has(server: str) -> None:
     found = greet(server)
-    assert found.version[:2] == PROTOCOL, "PROTOCOL must be that of the llama.cpp that is installed"
+    assert found.version == PROTOCOL, "PROTOCOL must be that of the llama.cpp that is installed"
     ((free, total),) = found.memory
     assert 0 < free <= total
     assert greet(server) == replace(found, memory=greet(server).memory), "it serves the next one"
@@ -156,13 +190,14 @@ def test_somebody_else_there(answer: Callable[[socket.socket], None]) -> None:
         greet(address)
 
 
-@pytest.mark.parametrize("version", [(6, 0), (8, 0), (7, 9)])
-def test_another_version(version: tuple[int, int]) -> None:
+@pytest.mark.parametrize("version", [(6, 0, 0), (8, 0, 0), (7, 9, 0), (7, 0, 9)])
+def test_another_version(version: tuple[int, int, int]) -> None:
     def answer(line: socket.socket) -> None:
         line.recv(1 + 8 + 24)
-        line.sendall(struct.pack("<QBBBB", 28, *version, 0, 0) + bytes(24))
+        line.sendall(struct.pack("<QBBBB", 28, *version, 0) + bytes(24))
 
-    said = rf"speaks protocol {version[0]}\.{version[1]}, this llama.cpp 7\.0: install the same"
+    theirs, ours = (r"\.".join(map(str, each)) for each in (version, PROTOCOL))
+    said = f"speaks protocol {theirs}, this llama.cpp {ours}: install the same"
     with pretending(answer) as address, pytest.raises(RunError, match=said):
         greet(address)
 
@@ -173,6 +208,17 @@ def test_a_busy_server() -> None:
         with pytest.raises(RunError, match="one client at a time and may be busy"):
             greet(address, timeout=0.1)
         over.set()
+
+
+def test_a_busy_server_that_lets_nobody_wait() -> None:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
+        for _ in range(4):  # greetings that were given up, which it has not taken yet
+            line = stack.enter_context(socket.socket())
+            line.settimeout(0)
+            line.connect_ex(listener.getsockname())
+        with pytest.raises(RunError, match=r"in its firewall\? Or it serves another client; wait"):
+            greet(f"127.0.0.1:{listener.getsockname()[1]}", timeout=0.1)
 
 
 # --- the worker's last words ----------------------------------------------------------------------
@@ -191,7 +237,7 @@ def test_ggml_s_last_words_are_about_a_server_only_where_there_is_one(server: st
     )
     failed = lastwords.why_ended(said, (server,))
     assert failed is not None
-    assert failed.message.startswith(f"RPC server {server} broke off; see what it printed: ")
+    assert failed.message.startswith(f"RPC server {server} broke off")
 
 
 def test_every_request_names_its_servers(tmp_path: Path) -> None:
@@ -199,73 +245,6 @@ def test_every_request_names_its_servers(tmp_path: Path) -> None:
     settings = EngineSettings().using(["a:1"])
     assert lastwords.servers_of(CheckRequest(info, settings)) == ("a:1",)
     assert lastwords.servers_of(QuantizeRequest(info, "Q8_0", "x", 1)) == ()
-
-
-# --- commands -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    tiny_model(tmp_path)
-    return Cli(tmp_path)
-
-
-def test_a_server_is_checked(cli: Cli, server: str) -> None:
-    (row,) = cli("rpc", "check", server, "-F", "json").rows
-    assert (row["server"], row["device"]) == (server, 0)
-    assert row["protocol"].startswith("7.0.")
-    assert 0 < row["free"] <= row["total"]
-
-
-def test_a_port_that_is_taken(cli: Cli, server: str) -> None:
-    done = cli("rpc", "serve", "--port", server.rpartition(":")[2])
-    assert done.code == 2
-    assert re.fullmatch(r"error: cannot listen at .* \(.*\): choose another --port, .*", done.line)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("--device", "GPU9"), "error: no device named 'GPU9'; "),
-        (("--threads", "0"), "error: --threads 0: must be at least 1"),
-        (("--host", "nowhere.invalid"), "error: RPC server nowhere.invalid:0: there is no host"),
-    ],
-)
-def test_what_cannot_be_served(cli: Cli, words: tuple[str, ...], said: str) -> None:
-    done = cli("rpc", "serve", "--port", "0", *words)
-    assert done.line.startswith(said)
-    assert done.code in {1, 2}
-
-
-def test_a_server_beyond_loopback_warns_and_ends_quietly(cli: Cli) -> None:
-    child = cli.start("rpc", "serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104 - the test
-    assert child.stdout is not None
-    address = child.stdout.readline().strip()
-    assert address.startswith("0.0.0.0:")
-    (computing,) = psutil.Process(child.pid).children()
-    child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=30)
-    assert child.returncode == 0, err
-    assert (out, "Traceback" in err) == ("", False)
-    assert "WARNING: whoever reaches 0.0.0.0:" in err
-    assert "no passwords and no encryption" in err
-    assert not computing.is_running()
-
-
-def test_a_server_does_not_outlive_its_command() -> None:
-    with serving() as (_, computing):
-        psutil.Process(computing.ppid()).kill()
-        computing.wait(timeout=30)
-    assert not computing.is_running()
-
-
-def test_addresses_elsewhere_are_warned_of(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "endpoint", lambda _address: f"127.0.0.1:{closed_port()}")
-    words = ("lens", "the", "-m", cli.folder / "tiny.gguf")
-    done = cli("doctor", "--rpc", "192.0.2.1:5")
-    assert "warning: model and texts go to 192.0.2.1:5 unencrypted" in done.err
-    assert "no RPC server at 192.0.2.1:5" in done.line
-    assert "warning" not in cli(*words, "--rpc", f"127.0.0.1:{closed_port()}").err
 
 
 def test_a_build_without_rpc(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,28 +255,3 @@ def test_a_build_without_rpc(monkeypatch: pytest.MonkeyPatch) -> None:
         engine_rpc.remote_devices(["127.0.0.1:1"]),
     ):
         raise AssertionError("there is no such library")
-
-
-@pytest.mark.parametrize("words", [("lens", "the"), ("doctor",)], ids=["lens", "doctor"])
-def test_a_command_with_no_server_there(cli: Cli, words: tuple[str, ...]) -> None:
-    address = f"127.0.0.1:{closed_port()}"
-    done = cli(*words, "-m", cli.folder / "tiny.gguf", "--rpc", address)
-    assert done.code == 1
-    assert f"no RPC server at {address}" in done.line
-
-
-def test_the_doctor_compares_a_server_with_the_cpu(cli: Cli, server: str) -> None:
-    done = cli("doctor", "-m", cli.folder / "tiny.gguf", "--rpc", server, "-F", "json")
-    facts = {row["what"]: row["value"] for row in done.rows}
-    device = f"RPC0[{server}]"
-    assert facts["split"] == f"layers 1-3 {device}, head {device}"
-    agrees = rf"{re.escape(device)} agrees with the CPU to .* at every layer"
-    assert re.fullmatch(agrees, facts["device against CPU"])
-    assert f"rpc {server}" in facts
-    assert facts["rpc"].startswith("yes: ")
-
-
-def test_the_doctor_has_nothing_to_compare_the_cpu_with(cli: Cli) -> None:
-    rows = cli("doctor", "-m", cli.folder / "tiny.gguf", "-F", "json").rows
-    facts = {row["what"]: row["value"] for row in rows}
-    assert facts["device against CPU"].startswith("the CPU is the only device in use")

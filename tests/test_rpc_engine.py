@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from ablationhelp import CUT_UP, TASK, TOKENS
 from conftest import OpenProbe
@@ -121,17 +122,24 @@ def test_the_split_is_that_of_the_offloaded_layers(
     assert on_cpu == (n_gpu_layers == 0)
 
 
+@pytest.mark.parametrize("refused", [b"MUL_MAT", b"MUL", b"GET_ROWS", b"ARGMAX", b"SOFT_MAX"])
 def test_a_matrix_that_cannot_be_used_there_is_copied_here(
-    tiny: Tiny, probe: OpenProbe, remote: OpenProbe, monkeypatch: pytest.MonkeyPatch
+    refused: bytes,
+    tiny: Tiny,
+    probe: OpenProbe,
+    remote: OpenProbe,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rules 3: where the device refuses an op, the head is computed here, with copies."""
     path = tiny()
     supports, cpu = ggml.lib.ggml_backend_dev_supports_op, ggml.cpu_device()
-    monkeypatch.setattr(
-        ggml.lib,
-        "ggml_backend_dev_supports_op",
-        lambda device, op: device == cpu and supports(device, op),
-    )
+
+    def computes(device: int, node: Any) -> bool:
+        if device != cpu and ggml.lib.ggml_op_name(node.contents.op) == refused:
+            return False
+        return bool(supports(device, node))
+
+    monkeypatch.setattr(ggml.lib, "ggml_backend_dev_supports_op", computes)
     there = remote(path)
     assert there.head.device == cpu
     assert there.check.difference == 0.0
@@ -239,15 +247,19 @@ def test_a_model_that_fits_neither_here_nor_there_is_refused(
     monkeypatch.setattr("llprobe.engine.session.psutil.virtual_memory", _Memory)
     settings = EngineSettings(n_threads=1).using([server])
     info = read_model(tiny())
-    with pytest.raises(ModelTooLarge, match="needs"):  # the loopback server has the same memory
+    with pytest.raises(ModelTooLarge, match="needs"):  # the server has this machine's memory
         Probe(info, settings)
-    monkeypatch.setattr("llprobe.engine.session.is_loopback", lambda _address: False)
+    with monkeypatch.context() as patch:
+        patch.setattr("llprobe.engine.session.is_loopback", lambda _address: False)
+        with Probe(info, settings) as opened:
+            assert opened.check.difference == 0.0
+    monkeypatch.setattr(_Memory, "total", 1)  # a tunnel, to a machine of another size
     with Probe(info, settings) as opened:
         assert opened.check.difference == 0.0
 
 
 class _Memory:
-    available = 0
+    available, total = 0, psutil.virtual_memory().total
 
 
 # --- agreement with the CPU -----------------------------------------------------------------------

@@ -22,11 +22,12 @@ from llprobe.cli.options import (
 )
 from llprobe.cli.output import Column, emit, err
 from llprobe.cli.rpc import warn_open
+from llprobe.errors import RunError
 from llprobe.events import Checked, CheckRequest
 from llprobe.machine import describe, versions
 from llprobe.model import resolve
 from llprobe.report.models import size
-from llprobe.rpc import Server, greet
+from llprobe.rpc import Server, check_distinct, greet
 from llprobe.runner import ask
 from llprobe.settings import EngineSettings
 
@@ -55,6 +56,7 @@ def doctor(
     info = resolve(model) if model else None
     settings = EngineSettings(n_threads=threads, n_gpu_layers=gpu_layers)
     settings = settings.using(servers(rpc))
+    check_distinct(settings.servers)
     warn_open(settings.servers)
     lent = [_lent(greet(address)) for address in settings.servers]
     found = ask(CheckRequest(info, settings), Checked)
@@ -70,6 +72,8 @@ def doctor(
     emit(rows, [Column("what", ""), Column("value", "", wraps=True)], form, output)
     if found.differences and form is Format.TABLE:
         _by_layer(found)
+    if found.agreement and not found.agreement.trusted:
+        raise RunError(f"{model}: {_agreement(found, settings)}")
 
 
 def _lent(server: Server) -> dict[str, Any]:

@@ -85,10 +85,15 @@ def raise_failures(failed: list[Failed], screen: Screen, again: str) -> None:
 
 @contextmanager
 def interruptible(cancel: Cancel) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM ask the run to stop; a second one stops it now."""
+    """Let Ctrl-C and SIGTERM ask the run to stop; a second one stops it now.
+
+    A third one is for a run that waits for another machine and hears neither.
+    """
 
     def handle(_signal: int, _frame: Any) -> None:
         cancel.request()
+        if cancel.requests > 2:
+            raise KeyboardInterrupt
         if cancel.requests == 1:
             with suppress(RuntimeError):  # the signal came in the middle of a write to stderr
                 err.print("stopping after this batch; once more to stop now")
@@ -185,10 +190,9 @@ class Screen:
         record = event.record
         several = len({cell.model.fingerprint for cell in self._cells.values()}) > 1
         model = f"{event.model}: " if several else ""
-        device = record["devices"].split(",")[0]
         threads = f"{record['threads']} thread" + "s" * (record["threads"] != "1")
         err.print(
-            f"{model}model loaded in {event.seconds:.1f} s on {device}, {threads}; "
+            f"{model}model loaded in {event.seconds:.1f} s on {record['device']}, {threads}; "
             f"self-check difference {record['self_check']}",
             markup=False,
         )

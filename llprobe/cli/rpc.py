@@ -5,22 +5,34 @@ This module knows the commands' options and words. The server is a process of it
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import os
+import platform
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from llprobe.cli.options import Format, FormatOption, Output, Threads, comma_list, option
-from llprobe.cli.output import Column, emit, err
+from llprobe.cli.output import Column, complain, emit, err
 from llprobe.errors import RunError, UsageError
 from llprobe.machine import performance_cores
 from llprobe.report.models import size
-from llprobe.rpc import LOOPBACK, PORT, answers, greet, is_loopback, parse_servers
+from llprobe.rpc import (
+    LOOPBACK,
+    PORT,
+    Server,
+    answers,
+    check_distinct,
+    greet,
+    is_loopback,
+    parse_servers,
+)
 
 __all__ = ["app", "warn_open"]
 
@@ -29,6 +41,13 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 Servers = Annotated[str, typer.Argument(help="HOST:PORT of a server; several with commas.")]
+_COLUMNS: Final = (
+    Column("server", "server", head=True),
+    Column("protocol", "protocol"),
+    Column("device", "device", right=True),
+    Column("free", "free", size, right=True),
+    Column("total", "total", size, right=True),
+)
 
 
 def warn_open(servers: tuple[str, ...]) -> None:
@@ -84,9 +103,19 @@ def _announce(child: subprocess.Popen[str], found: dict[str, Any]) -> None:
         )
     _warn_listening(where)
     _wait_until_listening(child, where)
-    err.print("listening; use it with --rpc and this address, end it with Ctrl-C")
+    err.print(f"listening{_how_to_use(where)}; end it with Ctrl-C", markup=False)
     sys.stdout.write(where + "\n")
     sys.stdout.flush()
+
+
+def _how_to_use(where: str) -> str:
+    host, _, port = where.rpartition(":")
+    if not ipaddress.ip_address(host).is_unspecified:
+        return "; use it with --rpc and this address"
+    return (
+        f" at every address of this machine; use it with --rpc {platform.node() or 'NAME'}:{port} "
+        "or, where that name is not known, with this machine's address"
+    )
 
 
 def _warn_listening(where: str) -> None:
@@ -106,9 +135,11 @@ def _server(
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """Start the server's process, give it and what it said first, and end it."""
     words = [sys.executable, "-m", "llprobe.serving", host, str(port), str(n_threads), *names]
+    # without this, ggml starts a debugger when it aborts
+    env = os.environ | {"GGML_NO_BACKTRACE": "1"}
     # in a group of its own: Ctrl-C is for this process, which ends the other
     child = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, process_group=0
     )
     try:
         if child.stdout is None:  # it was asked for
@@ -141,23 +172,32 @@ def _tell_of_clients(child: subprocess.Popen[str]) -> None:
 @app.command("check")
 def check(servers: Servers, form: FormatOption = Format.TABLE, output: Output = None) -> None:
     """Say what servers lend: their protocol, devices and memory."""
-    columns = [
-        Column("server", "server", head=True),
-        Column("protocol", "protocol"),
-        Column("device", "device", right=True),
-        Column("free", "free", size, right=True),
-        Column("total", "total", size, right=True),
-    ]
-    rows = [
+    addresses = parse_servers(servers)
+    check_distinct(addresses)
+    rows: list[dict[str, Any]] = []
+    silent: list[RunError] = []
+    for address in addresses:
+        try:
+            rows += _lent(greet(address))
+        except RunError as error:
+            silent.append(error)
+    if rows or form is not Format.TABLE:
+        emit(rows, _COLUMNS, form, output)
+    for each in silent:
+        complain(str(each))
+    if silent:
+        raise typer.Exit(RunError.exit_code)
+
+
+def _lent(server: Server) -> list[dict[str, Any]]:
+    """Return a row for each device of a server."""
+    return [
         {
-            "server": address,
-            "protocol": ".".join(map(str, found.version)),
+            "server": server.address,
+            "protocol": ".".join(map(str, server.version)),
             "device": device,
             "free": free,
             "total": total,
         }
-        for address in parse_servers(servers)
-        for found in [greet(address)]
-        for device, (free, total) in enumerate(found.memory)
+        for device, (free, total) in enumerate(server.memory)
     ]
-    emit(rows, columns, form, output)

@@ -18,6 +18,7 @@ from llprobe.cli.hire import Cluster, Hiring, TlsCa, TlsCert, TlsKey, crew_of, h
 from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, database, option
 from llprobe.cli.output import Column, emit, err
 from llprobe.cli.planview import print_plan
+from llprobe.cli.rpc import warn_open
 from llprobe.cli.watch import watch_on_screen, watch_plainly
 from llprobe.conduct import prepare, spec_of_run
 from llprobe.errors import UsageError
@@ -64,6 +65,8 @@ def plan(
 ) -> None:
     """Say what a sweep will compute, what of it is done, and how long the rest will take here."""
     spec, cancel = read_sweep(file), Cancel()
+    if not no_estimate:
+        warn_open(spec.engine.servers)
     with Store(database(db)) as store:
         prepared = prepare(spec, store)
         planned = prepared.plan()
@@ -139,6 +142,7 @@ def conduct_sweep(
     `where` is the cluster that computes it, None = this machine.
     """
     spec = where.fitted(spec) if where else spec
+    warn_open(spec.engine.servers)
     path, cancel = database(db), Cancel()
     with Store(path) as store, interruptible(cancel), awake(wanted=keep_awake):
         with crew_of(where) as crew:

@@ -5,8 +5,14 @@
 
     address   what was typed for a cluster
     connect   the way to a scheduler, and one with workers on this machine
+    link      orders out, messages back, through the scheduler
+    asking    questions to workers beside their work
+    start     which start of a worker's process has an order
     crew      which workers are there, and which of them will do
     muster    the same, asked once, for a person
+    stuck     models that nobody who is there can run
+    running   a share that a worker has at this moment
+    machines  which machines computed a cell
     deal      how many jobs of which model a worker gets next
     orders    what is said between the two sides
     bring     a model's file on the worker: found, fetched or made, and the very same bytes

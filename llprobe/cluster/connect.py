@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ def distributed() -> Any:
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):
         # what it logs of lost connections is said in words where it matters
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # versions are compared worker by worker, and only those that matter
+    warnings.filterwarnings("ignore", "(?s).*Mismatched versions found")
     return found
 
 

@@ -14,14 +14,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from llprobe.cluster.crew import Crew, Hand
-from llprobe.cluster.deal import deal
-from llprobe.cluster.link import Link
+from llprobe.cluster.crew import PATIENCE, Crew, Hand
+from llprobe.cluster.deal import deal, grown
+from llprobe.cluster.link import Link, told
 from llprobe.cluster.machines import Machines
-from llprobe.cluster.orders import Message, Order, Outcome, wanted
+from llprobe.cluster.orders import Lost, Message, Order, Outcome, wanted
 from llprobe.cluster.running import Running
+from llprobe.cluster.stuck import Stuck
 from llprobe.events import Event, Failed
-from llprobe.ledger import Ledger
+from llprobe.ledger import Ledger, ids_of
 from llprobe.model import ModelInfo
 from llprobe.plan import Job
 
@@ -35,16 +36,19 @@ _DEATHS: Final = 3
 class Dispatch:
     """A cluster's workers as the hands that carry runs out; see `runner.Hands`."""
 
-    def __init__(self, client: Any, where: str, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Any, where: str, tell: Callable[[str], None], patience: float = PATIENCE
+    ) -> None:
         self._client, self._where, self._tell = client, where, tell
+        self._patience = patience
 
     def __call__(self, ledger: Ledger, models: Sequence[ModelInfo] = ()) -> Iterator[Event]:
         """Compute what is left in a ledger; `models` are those that quants were made from.
 
-        Raises RunError where the scheduler goes away, or no worker is there for a minute.
+        Raises RunError where the scheduler goes away, or no worker is there for `patience` seconds.
         """
         with Link(self._client, self._where, f"llprobe-{uuid.uuid4().hex}") as link:
-            crew = Crew(link, self._tell)
+            crew = Crew(link, self._tell, self._patience)
             yield from _Round(link, crew, ledger, models, self._tell).rounds()
 
 
@@ -68,6 +72,7 @@ class _Round:
         """Jobs that other processes compute."""
         self._running: dict[str, Running] = {}
         self._deaths: Counter[str] = Counter()
+        self._stuck = Stuck(crew)
         self._machines = Machines(ledger.records(), platform.node())
         self._stopping = 0
 
@@ -89,7 +94,7 @@ class _Round:
                 yield from self._ledger.wait()
             if cancel.requests > 1:
                 return  # the link takes everything back
-            self._pass_on(cancel.requests)
+            yield from self._pass_on(cancel.requests)
             if quiet:
                 time.sleep(_PAUSE)
 
@@ -100,10 +105,17 @@ class _Round:
             self._held = []
         return any(self._left.values())
 
-    def _pass_on(self, requests: int) -> None:
-        if requests > self._stopping:
-            self._stopping = requests
-            self._link.ask_to_stop()
+    def _pass_on(self, requests: int) -> Iterator[Event]:
+        """Ask for a stop once; what no worker has begun yet is taken back."""
+        if requests == self._stopping:
+            return
+        self._stopping = requests
+        self._link.ask_to_stop()
+        yield from self._listen()
+        for key, running in list(self._running.items()):
+            if not running.n_heard:
+                running.future.cancel()
+                self._take_back(self._running.pop(key))
 
     # --- giving out ---------------------------------------------------------------------------
 
@@ -118,7 +130,7 @@ class _Round:
         while True:
             left = {model: len(jobs) for model, jobs in self._left.items()}
             at_it = Counter(running.share.model.fingerprint for running in self._running.values())
-            portion = deal(left, at_it, len(self._crew.hands), hand.last, hand.lacks)
+            portion = deal(left, at_it, len(self._crew.hands), hand.last, hand.lacks, hand.may)
             if portion is None:
                 return
             jobs = self._left[portion.model]
@@ -136,28 +148,29 @@ class _Round:
         share, key = self._ledger.share(model, jobs), f"llprobe-{uuid.uuid4().hex}"
         request = share.request
         order = Order(self._link.run, key, wanted(model, self._known), request)
-        future = self._link.send(order, hand.address)
+        future = self._link.send(order, hand.address, hand.id)
         hand.last = model.fingerprint
         self._running[key] = Running(hand, share, request.done, future, self._machines)
 
     def _nobody_can(self) -> Iterator[Event]:
-        """Give up the models that no worker who is there can run."""
-        hands = list(self._crew.hands.values())
+        """Give up the models that no worker can run."""
         for model, jobs in self._left.items():
-            if jobs and hands and all(model in hand.lacks for hand in hands):
+            if jobs and (why := self._stuck.why(model)):
                 self._left[model] = []
-                said = "; ".join(dict.fromkeys(hand.lacks[model] for hand in hands))
-                yield self._ledger.blame(Failed("RunError", said, 1), jobs)
+                yield self._ledger.blame(Failed("RunError", why, 1), jobs)
 
     # --- hearing ------------------------------------------------------------------------------
 
     def _hear(self) -> Iterator[Event]:
         # what ended before the queue is read has all of its messages in there
         ended = [key for key, running in self._running.items() if running.future.done()]
-        for message in self._link.messages():
-            yield from self._heard(message)
+        yield from self._listen()
         for key in ended:
             yield from self._ended(self._running.pop(key))
+
+    def _listen(self) -> Iterator[Event]:
+        for message in self._link.messages():
+            yield from self._heard(message)
 
     def _heard(self, message: Message) -> Iterator[Event]:
         running = self._running.get(message.share)
@@ -168,41 +181,46 @@ class _Round:
         yield from running.take(message)
 
     def _ended(self, running: Running) -> Iterator[Event]:
-        if running.future.status == "error" and not _lost(running.future):
-            problem = " ".join(str(running.future.exception()).split())
-            failed = Failed("RunError", f"the worker on {running.hand} failed: {problem}", 1)
-            yield from running.share.take(failed)
-        elif running.future.status != "finished":
-            yield from self._died(running)
-        else:
-            outcome: Outcome = running.future.result()
-            if outcome.lacks:
-                running.hand.lacks[running.share.model.fingerprint] = outcome.lacks
-                self._tell(f"{running.hand} cannot run {running.share.model.name}: {outcome.lacks}")
-            elif outcome.n_said == running.n_heard:
-                yield from running.share.end()
-            else:  # a part was lost on the way
-                yield from self._died(running)
+        match told(running.future):
+            case Outcome() as outcome:
+                yield from self._done(running, outcome)
+            case Lost(why):
+                yield from self._died(running, why)
+            case problem:
+                failed = Failed("RunError", f"the worker on {running.hand} failed: {problem}", 1)
+                yield from running.share.take(failed)
         self._take_back(running)
+
+    def _done(self, running: Running, outcome: Outcome) -> Iterator[Event]:
+        hand, share = running.hand, running.share
+        if outcome.lacks:
+            hand.lacks[share.model.fingerprint] = outcome.lacks
+            why = outcome.lacks.removeprefix(f"{share.model.name}: ")
+            self._tell(f"{hand} cannot run {share.model.name}: {why}")
+        elif outcome.n_said == running.n_heard:
+            hand.may[share.model.fingerprint] = grown(len(share.jobs), running.seconds())
+            yield from share.end()
+        else:  # a part was lost on the way
+            yield from self._died(running)
 
     def _gone(self, hand: Hand) -> Iterator[Event]:
         for key, running in list(self._running.items()):
             if running.hand is hand:
-                # what it said to its end counts
-                for message in self._link.messages():
-                    yield from self._heard(message)
+                yield from self._listen()  # what it said to its end counts
                 del self._running[key]
                 running.future.cancel()
                 yield from self._died(running)
                 self._take_back(running)
 
-    def _died(self, running: Running) -> Iterator[Event]:
+    def _died(self, running: Running, why: str = "") -> Iterator[Event]:
         """Note that a worker went away in the middle; what ends every worker has failed."""
-        cells = running.share.at_hand()
-        self._deaths.update(cells)
-        if any(self._deaths[cell] >= _DEATHS for cell in cells):
+        self._crew.doubt()
+        jobs = running.at_hand()
+        self._deaths.update(ids_of(jobs))
+        if any(self._deaths[cell] >= _DEATHS for cell in ids_of(jobs)):
             said = f"{running.share.model.name}: {_DEATHS} workers went away while they computed it"
-            yield from running.share.take(Failed("RunError", said, 1))
+            failed = Failed("RunError", f"{said} ({why})" if why else said, 1)
+            yield self._ledger.blame(failed, jobs)
         elif not self._ledger.cancel.requests:
             self._tell(f"{running.hand} is lost: what it had is computed by others")
 
@@ -218,8 +236,3 @@ def _by_model(jobs: Sequence[Job]) -> dict[str, list[Job]]:
     for job in jobs:
         found.setdefault(job.first.model.fingerprint, []).append(job)
     return found
-
-
-def _lost(future: Any) -> bool:
-    """Whether it was dask that gave up, since the worker was lost."""
-    return type(future.exception()).__name__ in {"KilledWorker", "FutureCancelledError"}

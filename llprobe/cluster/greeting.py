@@ -1,8 +1,8 @@
-"""The first question to a worker: who it is, and what is installed there.
+"""The first question to a worker that has the Python of here: who it is, and what it has installed.
 
-It travels as the code itself, since a worker that lacks llprobe could not look it up, and dask ends
-workers that are sent what they do not know. This module knows versions. It does not know what they
-are compared with.
+It travels as the code itself, which another Python could not run: a worker that lacks llprobe could
+not look it up, and dask ends workers that are sent what they do not know. This module knows
+versions. It does not know what they are compared with.
 """
 
 from __future__ import annotations

@@ -5,13 +5,15 @@ This module knows workers and what they say of themselves. It does not know runs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from llprobe.cluster.address import Place
+from llprobe.cluster.asking import ask_each, python_of
 from llprobe.cluster.connect import Tls, client_of, distributed
-from llprobe.cluster.crew import MUST_AGREE, silent, unfit
+from llprobe.cluster.crew import MUST_AGREE, other_python, silent, unfit
 from llprobe.cluster.greeting import introduce
 from llprobe.machine import describe
 
@@ -41,36 +43,63 @@ def muster(place: Place, tls: Tls) -> list[Member]:
     dask = distributed()
     with client_of(dask, place.address, tls) as client:
         there = client.scheduler_info(n_workers=-1)["workers"]
-        answers = _ask(client, list(there), introduce, MUST_AGREE)
-        computing = client.processing()
+        busy = client.processing()
         found = {
-            address: _member(str(info["name"]), address, answers[address], computing)
+            address: Member(str(info["name"]), address, bool(busy.get(address)))
             for address, info in there.items()
         }
-        facts = _ask(client, [at for at, member in found.items() if not member.problem], describe)
-    members = (_described(member, facts.get(address)) for address, member in found.items())
-    return sorted(members, key=lambda member: member.worker)
+        found |= _asked(found, ask_each(client, found, partial(python_of, client)), _understood)
+        found |= _asked(found, _run(client, found, introduce, MUST_AGREE), _introduced)
+        found |= _asked(found, _run(client, found, describe), _described)
+    return sorted(found.values(), key=lambda member: member.worker)
 
 
-def _ask(client: Any, workers: list[str], question: Any, *data: Any) -> dict[str, Any]:
-    """Return what workers answer, also those that compute; an exception from those that fail."""
-    if not workers:
-        return {}
-    found: dict[str, Any] = client.run(question, *data, workers=workers, on_error="return")
-    return found
+def _run(
+    client: Any, found: Mapping[str, Member], question: Callable[..., Any], *data: Any
+) -> dict[str, Any]:
+    """Ask those who may do so far, also while they compute."""
+    able = [address for address, member in found.items() if not member.problem]
+    return ask_each(client, able, partial(_answer, client, question, data))
 
 
-def _member(
-    name: str, address: str, answer: Any, computing: Mapping[str, tuple[str, ...]]
-) -> Member:
-    busy = bool(computing.get(address))
-    if not isinstance(answer, tuple):
-        return Member(name, address, busy, problem=silent(f"{address} ({name})", answer))
+async def _answer(
+    client: Any, question: Callable[..., Any], data: tuple[Any, ...], address: str
+) -> Any:
+    return (await client.run(question, *data, workers=[address]))[address]
+
+
+def _asked(
+    found: Mapping[str, Member],
+    answers: Mapping[str, Any],
+    learn: Callable[[Member, Any], Member],
+) -> dict[str, Member]:
+    """Return those who were asked, with what they answered, or that they did not."""
+    return {
+        address: _silent(found[address], answer)
+        if isinstance(answer, Exception)
+        else learn(found[address], answer)
+        for address, answer in answers.items()
+    }
+
+
+def _silent(member: Member, problem: Exception) -> Member:
+    return replace(member, problem=silent(_who(member), problem))
+
+
+def _understood(member: Member, answer: tuple[str, str]) -> Member:
+    python, problem = answer
+    who = _who(member)
+    return replace(member, problem=silent(who, problem) if problem else other_python(who, python))
+
+
+def _introduced(member: Member, answer: tuple[str, dict[str, str], str]) -> Member:
     host, theirs, problem = answer
-    return Member(name, host, busy, problem=unfit(f"{host} ({name})", theirs, problem))
+    return replace(member, host=host, problem=unfit(f"{host} ({member.worker})", theirs, problem))
 
 
-def _described(member: Member, facts: Any) -> Member:
-    if isinstance(facts, Exception):
-        return replace(member, problem=silent(f"{member.host} ({member.worker})", facts))
-    return replace(member, facts=facts or {})
+def _described(member: Member, facts: Mapping[str, str]) -> Member:
+    return replace(member, facts=facts)
+
+
+def _who(member: Member) -> str:
+    return f"{member.host} ({member.worker})"

@@ -16,6 +16,7 @@ from llprobe.events import Event, ScoreRequest
 from llprobe.model import ModelInfo, quant_path, resolve
 
 __all__ = [
+    "Lost",
     "Message",
     "Order",
     "Outcome",
@@ -51,7 +52,7 @@ class Message:
 
     share: str
     number: int
-    """Messages of a share are counted from 0, so that none can be missing unnoticed."""
+    """Messages of a share are counted from 0: none is missing or taken twice unnoticed."""
     said: Event | str
 
 
@@ -61,6 +62,13 @@ class Outcome:
 
     n_said: int
     lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """How an order ended whose worker was lost, or the way to it; `why` where it is known."""
+
+    why: str = ""
 
 
 def wanted(model: ModelInfo, known: Iterable[ModelInfo]) -> Wanted:

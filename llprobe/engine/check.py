@@ -7,24 +7,35 @@ packs all into one tree. This module knows probes and differences. It judges not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from llprobe.agreement import Agreement
+from llprobe.engine import ggml
 from llprobe.engine.capture import Capture
 from llprobe.engine.probe import Probe
 from llprobe.engine.score import ItemScore, Scorer
-from llprobe.engine.session import Context
+from llprobe.engine.session import Context, Model
 from llprobe.engine.split import Split
 from llprobe.engine.tokens import tokenize_items
+from llprobe.errors import ModelNotSupported, RunError
 from llprobe.model import ModelInfo
 from llprobe.settings import LENSES, EngineSettings
 from llprobe.task import Item
 
-__all__ = ["ITEMS", "Reading", "agreement", "compare_modes", "read_fixed"]
+__all__ = [
+    "ITEMS",
+    "Examination",
+    "Reading",
+    "agreement",
+    "compare_modes",
+    "examine",
+    "read_fixed",
+    "states_apart",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -43,15 +54,56 @@ ITEMS: Final = tuple(
 class Reading:
     """What a model gives for the fixed texts in one mode, on one choice of devices.
 
-    `states` float32 (n_layers, n_tokens, n_embd) of all prompts together, `scores` in the order of
-    `ITEMS`, `difference` the self-check's.
+    `prompts` are the texts' tokens, `states` float32 (n_layers, n_tokens, n_embd) of all of them
+    together, `scores` in the order of `ITEMS`, `difference` the self-check's.
     """
 
     layers: tuple[int, ...]
     split: Split
+    prompts: tuple[tuple[int, ...], ...]
     states: npt.NDArray[np.float32]
     scores: tuple[ItemScore, ...]
     difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What there is to say of a model on this machine.
+
+    `facts` are for a person, `differences` as of `compare_modes`, empty where the device may not
+    score; `agreement` is None where the CPU is the only device.
+    """
+
+    facts: dict[str, str]
+    layers: tuple[int, ...]
+    differences: dict[str, FloatArray]
+    agreement: Agreement | None
+
+
+def examine(info: ModelInfo, settings: EngineSettings) -> Examination:
+    """Compare fast with reference mode, and the devices in use with the CPU.
+
+    A device on which the model fails its self-check is compared by its states. Raises what loading
+    and the self-check raise where the CPU fails as well.
+    """
+    alone = replace(settings.using(()), n_gpu_layers=0)
+    try:
+        fast, reference = (read_fixed(info, of) for of in (settings, settings.reference()))
+    except (ModelNotSupported, RunError) as problem:
+        if not (devices := _asked_for(settings)):
+            raise
+        cpu = read_fixed(info, alone)  # where it fails here too, it is not the device's fault
+        apart = states_apart(info, settings, cpu)
+        return Examination({}, cpu.layers, {}, Agreement(devices, apart, str(problem)))
+    facts = {"self_check": f"{fast.difference:.3g}", "split": str(fast.split)}
+    agrees = agreement(fast, read_fixed(info, alone)) if fast.split.devices else None
+    return Examination(facts, fast.layers, compare_modes(fast, reference), agrees)
+
+
+def _asked_for(settings: EngineSettings) -> str:
+    """Return the names of the devices that settings ask for; empty for the CPU alone."""
+    gpus = [device.name for device in ggml.gpus()] if settings.n_gpu_layers else []
+    return " and ".join([*(f"RPC server {each}" for each in settings.servers), *gpus])
 
 
 def read_fixed(info: ModelInfo, settings: EngineSettings) -> Reading:
@@ -61,18 +113,21 @@ def read_fixed(info: ModelInfo, settings: EngineSettings) -> Reading:
         task = tokenize_items(probe, "", ITEMS)
         with Scorer(probe, task, layers, LENSES) as scorer:
             scores = tuple(score for _, group in scorer.groups() for score in group)
-        prompts = [item.sequences[0][: item.start] for item in task.items]
-        states = _states(probe, prompts, layers)
-        return Reading(layers, probe.split, states, scores, probe.check.difference)
+        prompts = tuple(tuple(item.sequences[0][: item.start]) for item in task.items)
+        states = _states(probe.model, prompts, layers)
+        return Reading(layers, probe.split, prompts, states, scores, probe.check.difference)
 
 
 def _states(
-    probe: Probe, prompts: Sequence[Sequence[int]], layers: Sequence[int]
+    model: Model, prompts: Sequence[Sequence[int]], layers: Sequence[int]
 ) -> npt.NDArray[np.float32]:
-    """Return the states of every token of the prompts, each prompt decoded by itself."""
+    """Return the states of every token of the prompts, each prompt decoded by itself.
+
+    They are what blocks give: layers are numbered from 1.
+    """
     longest, found = max(map(len, prompts)), []
-    with Context(probe.model, longest, 1, longest) as context:
-        capture = Capture(layers, probe.model.n_embd, context.n_ubatch, probe.input_name)
+    with Context(model, longest, 1, longest) as context:
+        capture = Capture(layers, model.n_embd, context.n_ubatch, b"")
         context.callback.listener = capture
         for prompt in prompts:
             n = len(prompt)
@@ -100,8 +155,7 @@ def compare_modes(fast: Reading, reference: Reading) -> dict[str, FloatArray]:
 
 def agreement(device: Reading, cpu: Reading) -> Agreement:
     """Return how far the states and scores read on a device are from those of the CPU."""
-    sizes = np.linalg.norm(cpu.states, axis=2)
-    states = (np.linalg.norm(device.states - cpu.states, axis=2) / sizes).max(axis=1)
+    states = _apart(device.states, cpu.states)
     scores = np.zeros(len(device.layers))
     for lens in LENSES:
         mine, theirs = (
@@ -110,3 +164,19 @@ def agreement(device: Reading, cpu: Reading) -> Agreement:
         apart = np.abs(mine - theirs).max(axis=0) / np.abs(theirs).mean(axis=0)
         scores = np.maximum(scores, apart)
     return Agreement(" and ".join(device.split.devices), np.maximum(states, scores))
+
+
+def states_apart(info: ModelInfo, settings: EngineSettings, cpu: Reading) -> FloatArray:
+    """Return, per layer, how far states are from the CPU's on a device that may not score."""
+    with Model(info, settings) as model:
+        return _apart(_states(model, cpu.prompts, cpu.layers), cpu.states)
+
+
+def _apart(
+    states: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Return the largest difference of a token's state by layer, relative to the state's length."""
+    sizes = np.linalg.norm(theirs.astype(np.float64), axis=2)
+    apart = np.linalg.norm(states.astype(np.float64) - theirs, axis=2)
+    found: FloatArray = (apart / sizes).max(axis=1)
+    return found

@@ -63,6 +63,7 @@ class Device:
         self.description: str = lib.ggml_backend_dev_description(handle).decode()
         self.kind: int = lib.ggml_backend_dev_type(handle)
         self.is_cpu: bool = self.kind == DEVICE_CPU
+        self.has_own_memory: bool = self.kind == DEVICE_GPU
         free, total = ct.c_size_t(), ct.c_size_t()
         lib.ggml_backend_dev_memory(handle, ct.byref(free), ct.byref(total))
         self.memory_free, self.memory_total = free.value, total.value

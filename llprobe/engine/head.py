@@ -109,13 +109,14 @@ class Head:
         targets = graph.input(ggml.I32, n_targets)
         flat = graph.op("reshape_2d", logits, 1, self.n_vocab * n_rows)
         picked = graph.output(graph.op("get_rows", flat, targets))
-        best = graph.op("reshape_2d", graph.op("argmax", logits), 1, n_rows)
+        argmax = graph.op("argmax", logits)
+        best = graph.op("reshape_2d", argmax, 1, n_rows)
         rows = graph.op("reshape_3d", logits, 1, self.n_vocab, n_rows)
         peak = graph.output(graph.op("get_rows", rows, best))
         softmax = graph.op("soft_max", logits)
         rows = graph.op("reshape_3d", softmax, 1, self.n_vocab, n_rows)
         probability = graph.output(graph.op("get_rows", rows, best))
-        for node in (picked, softmax):
+        for node in (picked, argmax, peak, softmax, probability):
             graph.check(node, "the projection")
         return _Replay(graph, hidden, scale, targets, logits, picked, peak, probability)
 
@@ -129,8 +130,14 @@ class Head:
             graph.check(x, step.label)
             if step.op == "MUL_MAT":
                 before_matrix = False
-                x = graph.op("mul", x, scale) if scale else x
+                x = self._scaled(graph, x, scale) if scale else x
         return x
+
+    @staticmethod
+    def _scaled(graph: Graph, x: Any, scale: Any) -> Any:
+        scaled = graph.op("mul", x, scale)
+        graph.check(scaled, "the scaling of large states")
+        return scaled
 
     @staticmethod
     def _replay(graph: Graph, step: Step, x: Any) -> Any:

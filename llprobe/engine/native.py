@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes as ct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import llama_cpp
@@ -15,7 +15,7 @@ from llama_cpp import llama_cpp as llama
 
 from llprobe.engine import ggml
 
-__all__ = ["build_info", "listen", "log_lines", "on_abort", "start"]
+__all__ = ["build_info", "in_words", "listen", "log_lines", "on_abort", "start"]
 
 _ERROR_LEVEL: Final = 4
 _lines: deque[str] = deque([""], maxlen=60)
@@ -68,10 +68,20 @@ def log_lines(n: int = 8) -> list[str]:
     return [line for line in _lines if line.strip()][-n:]
 
 
+def in_words(places: Sequence[str]) -> str:
+    """Name where layers lie, `place_of`'s names, with what this machine knows of each."""
+    known = {device.name: _called(device) for device in ggml.devices()}
+    return " and ".join(known.get(place, place) for place in places)
+
+
+def _called(device: ggml.Device) -> str:
+    return f"{device.name} ({device.description.strip()})"
+
+
 def build_info() -> dict[str, str]:
     """Versions and flags that decide numbers: llama-cpp-python, CPU features, devices."""
     start()
-    devices = ", ".join(f"{d.name} ({d.description.strip()})" for d in ggml.devices())
+    devices = ", ".join(map(_called, ggml.devices()))
     return {
         "llama_cpp_python": llama_cpp.__version__,
         "system_info": (llama.llama_print_system_info() or b"").decode().strip(),

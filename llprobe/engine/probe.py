@@ -104,7 +104,7 @@ class Probe:
         if not (np.isfinite(own).all() and 0 < own.std(dtype=np.float64) < 1e30):
             raise ModelNotSupported(
                 f"{self.model.info.name}: llama.cpp's own logits are not finite or all alike; "
-                "the model file is damaged, get it anew"
+                f"{self._suspect('the model file is damaged, get it anew')}"
             )
         states = capture.end()[0]
         replayed = head.logits(states, normed=True)
@@ -114,11 +114,18 @@ class Probe:
             raise ModelNotSupported(
                 f"{self.model.info.name} ({self.model.info.architecture}): the replayed head "
                 f"differs from llama.cpp's logits by {difference:.3g} of their spread at token "
-                f"{worst}; llprobe would report wrong numbers (see `llprobe doctor`)"
+                f"{worst}; {self._suspect('llprobe would report wrong numbers')}"
             )
         if wants_trial(head.device, ggml.cpu_device()):
             self._try(head, states, own)
         return SelfCheck(difference, len(tokens))
+
+    def _suspect(self, said: str) -> str:
+        """Add what else it may be where a device computes that is not the CPU."""
+        devices = " and ".join(self.split.devices)
+        return (
+            f"{said}, unless {devices} computes wrongly (`llprobe doctor -m`)" if devices else said
+        )
 
     def _try(self, head: Head, states: FloatArray, own: FloatArray) -> None:
         """Refuse a device whose log-probs are not those of the logits: ops can be wrong, too."""

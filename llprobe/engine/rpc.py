@@ -17,7 +17,7 @@ from typing import Final
 from llprobe.engine import ggml
 from llprobe.engine.ggml import Device, lib
 from llprobe.errors import UsageError
-from llprobe.rpc import endpoint, greet
+from llprobe.rpc import check_distinct, endpoint, greet
 
 __all__ = ["HOW_TO_BUILD", "available", "remote_devices", "serve"]
 
@@ -60,8 +60,10 @@ def _library() -> ct.CDLL:
 def remote_devices(servers: Sequence[str]) -> Iterator[list[Device]]:
     """Give the devices of the servers, in order, and hold them for this process meanwhile.
 
-    Raises UsageError for a build without RPC, RunError for a server that cannot be used.
+    Raises UsageError for a build without RPC and for a server under two names, RunError for one
+    that cannot be used.
     """
+    check_distinct(servers)
     with ExitStack() as stack:
         yield [device for each in servers for device in _hold(each, stack)]
 

@@ -164,9 +164,11 @@ def _check_fits(info: ModelInfo, settings: EngineSettings, remote: list[ggml.Dev
 
 def _with_own_memory(remote: list[ggml.Device]) -> list[ggml.Device]:
     """Return the devices whose memory is not the one that this machine has counted already."""
-    # a remote device is described by its address; a Mac's GPU has no memory of its own
-    elsewhere = [device for device in remote if not is_loopback(device.description)]
-    own = [] if sys.platform == "darwin" else [d for d in ggml.devices() if not d.is_cpu]
+    # a remote device is described by its address; behind a loopback one may be a tunnel
+    here = psutil.virtual_memory().total
+    elsewhere = [d for d in remote if not (is_loopback(d.description) and d.memory_total == here)]
+    # integrated GPUs have none of their own, a Mac's too
+    own = [] if sys.platform == "darwin" else [d for d in ggml.devices() if d.has_own_memory]
     return elsewhere + own
 
 

@@ -28,9 +28,14 @@ class Split:
     head: str
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Every device in use, the CPU included, in order."""
+        return tuple(dict.fromkeys((*self.layers, self.head)))
+
+    @property
     def devices(self) -> tuple[str, ...]:
         """Every device in use but the CPU, in order."""
-        return tuple(d for d in dict.fromkeys((*self.layers, self.head)) if d != CPU)
+        return tuple(place for place in self.places if place != CPU)
 
     def __str__(self) -> str:
         runs = [(device, [n for n, _ in of]) for device, of in groupby(

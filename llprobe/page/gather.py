@@ -39,7 +39,7 @@ from llprobe.task.prior import PRIOR
 __all__ = ["gather"]
 
 _MORE: Final = ("acc_norm_tokens", "acc_norm_bytes")
-_RECORDED: Final = ("devices", "threads", "system_info", "self_check")
+_RECORDED: Final = ("devices", "split", "rpc_servers", "threads", "system_info", "self_check")
 
 
 def gather(store: Store, runs: Sequence[str], *, items: bool = True, title: str = "") -> Page:

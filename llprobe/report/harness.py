@@ -138,7 +138,7 @@ def _about(store: Store, run: str, cell: CellRecord) -> dict[str, Any]:
             "model_sha": cell.fingerprint,
             "batch_size": cell.settings["n_batch"],
             "batch_sizes": [],
-            "device": cell.record.get("devices"),
+            "device": cell.record.get("device") or cell.record.get("devices"),
             "use_cache": None,
             "limit": cell.request.get("limit"),
             "bootstrap_iters": 0,

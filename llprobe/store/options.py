@@ -1,12 +1,15 @@
 """All that is scored of a cell in one pass, as it is kept: for tables of many items.
 
-This module knows a SELECT statement. It parses nothing.
+This module knows SELECT statements, and which cell holds another's priors. It parses no scores.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
+
+from llprobe.store.read import deciding
 
 __all__ = ["OptionRow", "read_options"]
 
@@ -34,11 +37,12 @@ JOIN items i ON i.questions = c.questions AND i.idx = s.idx
 LEFT JOIN scores p ON p.cell = ? AND p.idx = s.idx
 WHERE s.cell = ? ORDER BY s.idx
 """
-# The cell that holds the same options after a neutral stem; of several, the one with the most.
-_PRIOR = """
-SELECT p.id FROM cells c JOIN questions q ON q.hash = c.questions JOIN cells p ON
+# The cells that may hold the same options after a neutral stem, the one with the most first.
+_PRIORS = """
+SELECT p.id, p.settings, c.settings
+FROM cells c JOIN questions q ON q.hash = c.questions JOIN cells p ON
   p.questions = q.prior AND p.fingerprint = c.fingerprint AND p.lens = c.lens
-  AND p.layers = c.layers AND p.ablation = c.ablation AND p.settings = c.settings
+  AND p.layers = c.layers AND p.ablation = c.ablation
 WHERE c.id = ?
 ORDER BY (SELECT coalesce(sum(n_items), 0) FROM scored_groups g WHERE g.cell = p.id) DESC, p.id
 """
@@ -46,6 +50,14 @@ ORDER BY (SELECT coalesce(sum(n_items), 0) FROM scored_groups g WHERE g.cell = p
 
 def read_options(db: sqlite3.Connection, cell: str, *, priors: bool) -> list[OptionRow]:
     """All that is scored of a cell, in the task's order."""
-    prior = db.execute(_PRIOR, (cell,)).fetchone() if priors else None
-    rows = db.execute(_OPTIONS, (prior[0] if prior else None, cell))
+    rows = db.execute(_OPTIONS, (_prior_of(db, cell) if priors else None, cell))
     return [OptionRow(*row) for row in rows]
+
+
+def _prior_of(db: sqlite3.Connection, cell: str) -> str | None:
+    """Return the cell that holds the same options after a neutral stem, under like settings."""
+    for prior, *settings in db.execute(_PRIORS, (cell,)):
+        theirs, own = (deciding(json.loads(text)) for text in settings)
+        if theirs == own:
+            return str(prior)
+    return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "CellRecord",
     "CellScores",
     "RunRecord",
+    "deciding",
     "find_run",
     "read_answers",
     "read_cells",
@@ -235,6 +236,14 @@ def _cell(row: tuple[Any, ...], living: Collection[str]) -> CellRecord:
         n_items, tuple(Skipped(*pair) for pair in json.loads(skipped)), answer,
         tuple(json.loads(facets)), prior, ablation,
     )  # fmt: skip
+
+
+def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of stored settings a cell's id depends on: cells of one id may differ in more.
+
+    That there are servers counts, not where; that a model was forced to load does not.
+    """
+    return {**settings, "force": False, **({"rpc": True} if "rpc" in settings else {})}
 
 
 _SCORES = """

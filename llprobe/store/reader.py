@@ -150,5 +150,5 @@ class StoreReader:
 
 def _view(cell: read.CellRecord, questions: str) -> tuple[Any, ...]:
     """Return what two cells agree in of which one is the other's prior."""
-    settings = as_json(cell.settings)
+    settings = as_json(read.deciding(cell.settings))
     return cell.fingerprint, questions, cell.lens, cell.layers, cell.ablation, settings

@@ -118,7 +118,7 @@ def forget(db: sqlite3.Connection, cell: str) -> None:
 
 
 def insert_cell(db: sqlite3.Connection, cell: Cell) -> None:
-    """Write a cell down, if it is not there already."""
+    """Write a cell down; one that is there already gets what its id leaves open, e.g. servers."""
     model = cell.model
     info = {
         "architecture": model.architecture, "n_layers": model.n_layers, "n_embd": model.n_embd,
@@ -127,9 +127,10 @@ def insert_cell(db: sqlite3.Connection, cell: Cell) -> None:
         "paths": [str(path) for path in model.paths],
     }  # fmt: skip
     db.execute(
-        "INSERT OR IGNORE INTO cells (id, model, fingerprint, model_info, questions, request, "
+        "INSERT INTO cells (id, model, fingerprint, model_info, questions, request, "
         "lens, layers, settings, versions, n_items, ablation) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET settings = excluded.settings",
         (
             cell.id, model.name, model.fingerprint, as_json(info), cell.questions.hash,
             as_json(asdict(cell.request)), cell.lens, as_json(cell.layers),
