@@ -1,8 +1,11 @@
-"""A worker that hangs, rather than dies: the scheduler gives it up after a time without a sign."""
+"""A worker or a scheduler that hangs, rather than dies: it takes connections and says nothing."""
 
+import signal
+import subprocess
 from pathlib import Path
 
-from clihelp import plan_of, scores_of, tiny_model, write_questions
+import psutil
+from clihelp import Cli, plan_of, scores_of, tiny_model, write_questions
 from clusterhelp import child_of, cluster
 
 from llprobe.events import Failed, GroupScored, JobStarted
@@ -38,3 +41,34 @@ def test_a_hung_workers_cells_are_computed_elsewhere(tmp_path: Path) -> None:
     assert any("is lost" in line and f"({hung})" in line for line in made.told)
     assert len(groups) == len(set(groups))
     assert scores_of(tmp_path / "a.db") == scores_of(tmp_path / "whole.db")
+
+
+def test_a_command_whose_scheduler_hangs_can_be_ended(tmp_path: Path) -> None:
+    cli, sweep = Cli(tmp_path), tmp_path / "s.yaml"
+    model = tiny_model(tmp_path, n_layers=32)
+    write_questions(tmp_path / "q.jsonl", 400, words=9)
+    sweep.write_text(
+        f"name: s\nmodels: {model}\ntasks: prompts\ndata: q.jsonl\n"
+        "engine: {threads: 1, batch: 16}\n"
+    )
+    with cluster(tmp_path / "c", ["w"]) as made:
+        command = cli.start("sweep", "run", sweep, "--cluster", made.address)
+        child_of(made.workers["w"])
+        psutil.Process(made.scheduler.pid).suspend()
+        asked = ended_by_ctrl_c(command)
+    assert asked <= 4  # the third does; a signal that comes with another may be lost
+    assert command.returncode == 130
+
+
+def ended_by_ctrl_c(command: "subprocess.Popen[str]") -> int:
+    """Press Ctrl-C again and again; return how often it took."""
+    for n in range(1, 9):
+        command.send_signal(signal.SIGINT)
+        try:
+            _, err = command.communicate(timeout=3)
+        except subprocess.TimeoutExpired:
+            continue
+        assert "Traceback" not in err
+        return n
+    command.kill()
+    raise AssertionError("it could not be ended")

@@ -114,7 +114,8 @@ class Link:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if self._client.status != "running":
+        # whoever interrupts it in the middle does so since nobody answers there
+        if self._client.status != "running" or kind is KeyboardInterrupt:
             return
         self._forget()
         # where the scheduler goes at this very moment, it takes all of this with it
