@@ -39,6 +39,7 @@ def test_every_worker_is_listed_with_its_machine(mixed: Cluster, tmp_path: Path)
     assert [row["state"] for row in done.rows] == ["not used", "ready", "not used"]
     here = describe()
     assert (good["processor"], good["cores"]) == (here["processor"], here["cores"])
+    assert good["devices"].startswith("CPU (")
     assert good["memory"].endswith("available")
     assert not good["problem"]
     assert "cannot be used on" in bare["problem"]
@@ -79,6 +80,21 @@ def test_where_nobody_will_do_it_fails(tmp_path: Path) -> None:
     assert done.code == 1
     assert "(too old): pip install" in " ".join(done.err.split())
     assert "no worker will do" in done.err
+
+
+def test_a_worker_whose_llama_cpp_does_not_load_is_not_ready(tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "llama_cpp"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise OSError('libllama.so: cannot open')")
+    with cluster(tmp_path / "c") as made:
+        made.worker("broken", PYTHONPATH=str(broken.parent))
+        soon(lambda: muster(Place(made.address), Tls()), "the worker")
+        done = Cli(tmp_path)("cluster", "check", made.address, "-F", "json")
+    assert done.code == 1
+    (row,) = done.rows
+    assert row["state"] == "not used"
+    assert "(broken) cannot compute: the worker ended with exit code 1" in row["problem"]
+    assert "libllama.so: cannot open" in row["problem"]
 
 
 def test_workers_on_this_machine_are_not_looked_up(tmp_path: Path) -> None:

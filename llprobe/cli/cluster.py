@@ -27,8 +27,8 @@ _COLUMNS = [
     Column("worker", "worker", head=True),
     Column("machine", "machine"),
     Column("state", "state"),
-    Column("processor", "processor"),
     Column("cores", "cores"),
+    Column("devices", "devices", wraps=True),
     Column("memory", "memory"),
 ]
 _OPEN = ("127.0.0.1", "localhost", "::1")
@@ -99,7 +99,9 @@ def check(
 
 def _row(member: Member) -> dict[str, str]:
     state = "not used" if member.problem else "computing" if member.busy else "ready"
-    facts = {name: member.facts.get(name, "") for name in ("processor", "cores", "memory")}
+    facts = {
+        name: member.facts.get(name, "") for name in ("processor", "cores", "devices", "memory")
+    }
     return {
         "worker": member.worker,
         "machine": member.host,

@@ -10,6 +10,7 @@
     start     which start of a worker's process has an order
     crew      which workers are there, and which of them will do
     muster    the same, asked once, for a person
+    ability   what a worker's machine is, and whether it can compute
     stuck     models that nobody who is there can run
     running   a share that a worker has at this moment
     machines  which machines computed a cell

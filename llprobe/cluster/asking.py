@@ -37,20 +37,26 @@ def begin(client: Any, question: Callable[[], Any]) -> Future[Any]:
 
 
 def ask_each(
-    client: Any, workers: Iterable[str], question: Callable[[str], Awaitable[Any]]
+    client: Any,
+    workers: Iterable[str],
+    question: Callable[[str], Awaitable[Any]],
+    limit: float | None = None,
 ) -> dict[str, Any]:
-    """Return what each worker answers to `question(address)`, all at once; else the exception."""
+    """Return what each worker answers to `question(address)`, all at once; else the exception.
+
+    `limit` are the seconds in which it must answer, `LIMIT` by default.
+    """
     asked = list(workers)
 
     async def answers() -> list[Any]:
-        waits = (_soon(question(address)) for address in asked)
+        waits = (_soon(question(address), limit or LIMIT) for address in asked)
         return await asyncio.gather(*waits, return_exceptions=True)
 
     return dict(zip(asked, client.sync(answers), strict=True))
 
 
-async def _soon(answer: Awaitable[Any]) -> Any:
+async def _soon(answer: Awaitable[Any], limit: float) -> Any:
     try:
-        return await asyncio.wait_for(answer, LIMIT)
+        return await asyncio.wait_for(answer, limit)
     except TimeoutError as problem:
-        raise TimeoutError(f"not within {LIMIT:.0f} s") from problem
+        raise TimeoutError(f"not within {limit:.0f} s") from problem

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+from llprobe.cluster.ability import ability
 from llprobe.cluster.address import Place
 from llprobe.cluster.asking import ask_each, python_of
 from llprobe.cluster.connect import Tls, client_of, distributed
 from llprobe.cluster.crew import MUST_AGREE, other_python, silent, unfit
 from llprobe.cluster.greeting import introduce
-from llprobe.machine import describe
 
 __all__ = ["Member", "muster"]
+
+_LOADS: Final = 60.0
+"""Seconds in which a machine that has answered must have loaded llama.cpp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Member:
     busy: bool
     """Whether it computes something, of whatever run."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """Its machine, as `machine.describe` has it; empty for a worker that would not be used."""
+    """Its machine and its devices, as of `ability`; empty for a worker that was not asked."""
     problem: str = ""
     """Why it would not be used; empty where it would."""
 
@@ -50,16 +53,20 @@ def muster(place: Place, tls: Tls) -> list[Member]:
         }
         found |= _asked(found, ask_each(client, found, partial(python_of, client)), _understood)
         found |= _asked(found, _run(client, found, introduce, MUST_AGREE), _introduced)
-        found |= _asked(found, _run(client, found, describe), _described)
+        found |= _asked(found, _run(client, found, ability, limit=_LOADS), _described)
     return sorted(found.values(), key=lambda member: member.worker)
 
 
 def _run(
-    client: Any, found: Mapping[str, Member], question: Callable[..., Any], *data: Any
+    client: Any,
+    found: Mapping[str, Member],
+    question: Callable[..., Any],
+    *data: Any,
+    limit: float | None = None,
 ) -> dict[str, Any]:
     """Ask those who may do so far, also while they compute."""
     able = [address for address, member in found.items() if not member.problem]
-    return ask_each(client, able, partial(_answer, client, question, data))
+    return ask_each(client, able, partial(_answer, client, question, data), limit)
 
 
 async def _answer(
@@ -97,8 +104,10 @@ def _introduced(member: Member, answer: tuple[str, dict[str, str], str]) -> Memb
     return replace(member, host=host, problem=unfit(f"{host} ({member.worker})", theirs, problem))
 
 
-def _described(member: Member, facts: Mapping[str, str]) -> Member:
-    return replace(member, facts=facts)
+def _described(member: Member, answer: tuple[Mapping[str, str], str]) -> Member:
+    facts, problem = answer
+    why = f"{_who(member)} cannot compute: {problem}" if problem else ""
+    return replace(member, facts=facts, problem=why)
 
 
 def _who(member: Member) -> str:
