@@ -7,6 +7,7 @@ and events. It does not know who computes, nor in what order.
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from llprobe.events import (
     Waiting,
 )
 from llprobe.model import ModelInfo
+from llprobe.places import continued, is_placed
 from llprobe.plan import Job, Plan
 from llprobe.store import Store
 from llprobe.store.leases import Owner
@@ -31,7 +33,6 @@ __all__ = ["Ledger", "Share", "ids_of"]
 
 _ENDS = {"pause": "paused", "cancel": "cancelled"}
 _WAIT = 1.0
-_SERVERS = "rpc_servers"
 
 
 class Ledger:
@@ -89,9 +90,10 @@ class Ledger:
         """Return the groups of cells that are stored."""
         return {cell: self._store.done_groups(cell) for cell in cells}
 
-    def records(self) -> dict[str, dict[str, str]]:
-        """Return with what the cells were computed of which something is stored."""
-        return {cell.id: cell.record for cell in self._store.cells(self.plan.id) if cell.n_done}
+    def records(self, cells: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return with what those of the cells were computed of which something is stored."""
+        stored = self._store.cells(self.plan.id)
+        return {cell.id: cell.record for cell in stored if cell.n_done and cell.id in cells}
 
     def tick(self) -> None:
         """Give a sign of life, and stop where the run is asked to pause or cancel."""
@@ -158,7 +160,7 @@ class Share:
                 self._loaded = True
                 yield self._kept_record(replace(event, model=self.model.name))
             case GroupScored(cell=cell) if cell in self._moved:
-                self.note(cell, self._moved.pop(cell))
+                self._ledger.keep(self._moved.pop(cell), [cell])
                 yield self._kept(event)
             case JobDone(cells=done):
                 self._left = [job for job in self._left if tuple(ids_of([job])) != done]
@@ -186,21 +188,16 @@ class Share:
         """Return the cells that the worker's death would take with it."""
         return ids_of(self._left[:1] if self._loaded else self._left)
 
-    def note(self, cell: str, loaded: ModelLoaded) -> None:
-        """Keep another record with one of the cells than with all of them."""
-        self._ledger.keep(loaded, [cell])
-
     def _kept_record(self, loaded: ModelLoaded) -> ModelLoaded:
         """Keep with what the cells are computed.
 
-        A cell that was begun at other RPC servers keeps its record until these compute a part.
+        A cell that was begun elsewhere keeps its record until a part of it is computed here.
         """
-        if here := loaded.record.get(_SERVERS):
-            for cell, before in self._ledger.records().items():
-                at = before.get(_SERVERS, here)
-                if cell in self.cells and at != here:
-                    record = loaded.record | {_SERVERS: _joined(at, here)}
-                    self._moved[cell] = replace(loaded, record=record)
+        begun = self._ledger.records(self.cells) if is_placed(loaded.record) else {}
+        for cell, before in begun.items():
+            record = continued(before, loaded.record, platform.node())
+            if record != loaded.record:
+                self._moved[cell] = replace(loaded, record=record)
         self._ledger.keep(loaded, [cell for cell in self.cells if cell not in self._moved])
         return loaded
 
@@ -212,8 +209,3 @@ class Share:
 def ids_of(jobs: Sequence[Job]) -> list[str]:
     """Return the ids of the cells of jobs."""
     return [cell.id for job in jobs for cell in job.cells]
-
-
-def _joined(first: str, more: str) -> str:
-    """Return two lists of servers as one that names each once."""
-    return ", ".join(dict.fromkeys([*first.split(", "), *more.split(", ")]))

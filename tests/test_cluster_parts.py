@@ -16,11 +16,11 @@ from clihelp import Cli, tiny_model, write_questions
 from llprobe.cli.hire import hiring
 from llprobe.cluster import Place, Tls, connect, divided, hired, parse_place
 from llprobe.cluster.bring import bring
-from llprobe.cluster.machines import Machines
 from llprobe.cluster.orders import Message, Wanted, pack, unpack, wanted
 from llprobe.errors import ModelFileError, RunError, UsageError
 from llprobe.machine import performance_cores
 from llprobe.model import read_model
+from llprobe.places import continued, is_placed
 from llprobe.settings import EngineSettings
 
 
@@ -53,13 +53,16 @@ def test_threads_are_divided_among_local_workers_unless_given() -> None:
 
 
 def test_the_machines_of_a_cell_are_kept_in_order() -> None:
-    known = Machines({"x": {"host": "a", "worker": "1"}, "y": {}}, "home")
-    assert known.record("x", {"k": "v"}, "b", "2") == {"k": "v", "host": "a, b", "worker": "1, 2"}
-    assert known.record("y", {}, "b", "2") == {"host": "home, b", "worker": "2"}
-    assert known.record("z", {}, "b", "2") == {"host": "b", "worker": "2"}
-    known.computed("z", "b", "2")
-    known.computed("z", "b", "2")
-    assert known.record("z", {}, "c", "3") == {"host": "b, c", "worker": "2, 3"}
+    now = {"k": "v", "host": "b", "worker": "2"}
+    one = continued({"host": "a", "worker": "1", "k": "u"}, now, "home")
+    assert one == {"k": "v", "host": "a, b", "worker": "1, 2"}
+    assert continued(one, {"host": "b", "worker": "3"}, "home") == {
+        "host": "a, b", "worker": "1, 2, 3",
+    }  # fmt: skip
+    assert continued({}, now, "home") == {"k": "v", "host": "home, b", "worker": "2"}
+    assert continued(now, now, "home") == now
+    assert is_placed(now)
+    assert not is_placed({"k": "v"})
 
 
 def test_messages_come_as_they_went() -> None:

@@ -13,7 +13,6 @@
     ability   what a worker's machine is, and whether it can compute
     stuck     models that nobody who is there can run
     running   a share that a worker has at this moment
-    machines  which machines computed a cell
     deal      how many jobs of which model a worker gets next
     orders    what is said between the two sides
     bring     a model's file on the worker: found, fetched or made, and the very same bytes

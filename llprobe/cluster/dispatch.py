@@ -7,7 +7,6 @@ knows shares and workers. It does not know how connections are made, nor what a 
 
 from __future__ import annotations
 
-import platform
 import time
 import uuid
 from collections import Counter
@@ -17,7 +16,6 @@ from typing import Any, Final
 from llprobe.cluster.crew import PATIENCE, Crew, Hand
 from llprobe.cluster.deal import deal, grown
 from llprobe.cluster.link import Link, told
-from llprobe.cluster.machines import Machines
 from llprobe.cluster.orders import Lost, Message, Order, Outcome, wanted
 from llprobe.cluster.running import Running
 from llprobe.cluster.stuck import Stuck
@@ -73,7 +71,6 @@ class _Round:
         self._running: dict[str, Running] = {}
         self._deaths: Counter[str] = Counter()
         self._stuck = Stuck(crew)
-        self._machines = Machines(ledger.records(), platform.node())
         self._stopping = 0
 
     def rounds(self) -> Iterator[Event]:
@@ -146,11 +143,10 @@ class _Round:
 
     def _send(self, hand: Hand, model: ModelInfo, jobs: Sequence[Job]) -> None:
         share, key = self._ledger.share(model, jobs), f"llprobe-{uuid.uuid4().hex}"
-        request = share.request
-        order = Order(self._link.run, key, wanted(model, self._known), request)
+        order = Order(self._link.run, key, wanted(model, self._known), share.request)
         future = self._link.send(order, hand.address, hand.id)
         hand.last = model.fingerprint
-        self._running[key] = Running(hand, share, request.done, future, self._machines)
+        self._running[key] = Running(hand, share, future)
 
     def _nobody_can(self) -> Iterator[Event]:
         """Give up the models that no worker can run."""

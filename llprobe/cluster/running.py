@@ -6,14 +6,13 @@ This module knows one share and what was heard of it. It does not know who else 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from llprobe.cluster.crew import Hand
-from llprobe.cluster.machines import Machines
 from llprobe.cluster.orders import Message
-from llprobe.events import Event, GroupScored, ModelLoaded
+from llprobe.events import Event, ModelLoaded
 from llprobe.ledger import Share
 from llprobe.plan import Job
 
@@ -23,20 +22,11 @@ __all__ = ["Running"]
 class Running:
     """A share, the worker that has it, and the future that ends with it."""
 
-    def __init__(
-        self,
-        hand: Hand,
-        share: Share,
-        done: Mapping[str, frozenset[int]],
-        future: Any,
-        machines: Machines,
-    ) -> None:
+    def __init__(self, hand: Hand, share: Share, future: Any) -> None:
         self.hand, self.share, self.future = hand, share, future
         self.n_heard = 0
         self._next = 0
         self._loaded_at: float | None = None
-        self._begun = [cell for cell, groups in done.items() if groups]
-        self._machines = machines
 
     def take(self, message: Message) -> Iterator[Event]:
         """Store a message's event, if it has one, and yield it; what was heard before is left out.
@@ -52,9 +42,6 @@ class Running:
                 pass
             case ModelLoaded() as loaded:
                 yield from self._loaded(loaded)
-            case GroupScored() as scored:
-                self._machines.computed(scored.cell, self.hand.host, self.hand.name)
-                yield from self.share.take(scored)
             case event:
                 yield from self.share.take(event)
 
@@ -71,10 +58,7 @@ class Running:
         return [job for job in self.share.jobs if job.first.id in cells][:1]
 
     def _loaded(self, event: ModelLoaded) -> Iterator[Event]:
-        """Keep where the cells are computed; of those begun elsewhere, all of the machines."""
+        """Keep where the cells are computed."""
         self._loaded_at = time.monotonic()
         here = {"host": self.hand.host, "worker": self.hand.name}
         yield from self.share.take(replace(event, record=event.record | here))
-        for cell in self._begun:
-            record = self._machines.record(cell, event.record, self.hand.host, self.hand.name)
-            self.share.note(cell, replace(event, record=record))
