@@ -36,17 +36,25 @@ STALLED: Final = math.inf
 """No limit of the caller's own: a child may be silent for as long as `settings.patience` says."""
 _TICK: Final = 0.5
 _LOOK: Final = 0.5
+_GRACE: Final = 8.0
+"""Seconds in which a child that was asked to stop must have finished its group of items."""
+_LAST: Final = 30.0
+"""Seconds in which a child must end that has said everything."""
+_ABANDONED: Final = 2.0
+"""Seconds in which a child must end whose parent does not listen any more."""
 Answer = TypeVar("Answer")
 
 
 class Cancel:
     """Asks a running child to stop: once = finish the group at hand, twice = stop now.
 
+    A child that has not finished its group after `_GRACE` seconds is stopped as well.
     Safe to call from a signal handler or another thread.
     """
 
     def __init__(self) -> None:
         self.requests = 0
+        self._since = math.inf
         self.asked: Callable[[str], None] = lambda _: None
         """Is told what is wanted where it is somebody else who asks."""
         self._child: subprocess.Popen[bytes] | None = None
@@ -64,9 +72,14 @@ class Cancel:
     def request(self, wanted: str = "") -> None:
         """Ask to stop, since that is `wanted` elsewhere; the second time, kill."""
         self.requests += 1
+        self._since = min(self._since, time.monotonic())
         self._tell()
         if wanted:
             self.asked(wanted)
+
+    def overdue(self) -> bool:
+        """Whether a child has had its time to finish its group."""
+        return time.monotonic() - self._since > _GRACE
 
     def _tell(self) -> None:
         if self._child and self.requests > 1:
@@ -94,7 +107,8 @@ def call(
     with tempfile.TemporaryFile() as noise, ours:
         with theirs:
             child = _start(theirs.fileno(), noise)
-        watch = _Watch(child, min(stalled, limits.stalled), limits.silent)
+        watch = _Watch(child, cancel, min(stalled, limits.stalled), limits.silent)
+        seconds = _ABANDONED
         try:
             with watch, suppress(BrokenPipeError, ConnectionResetError):  # how it died: see below
                 # a word to stop must not fall into the middle of the request
@@ -102,9 +116,10 @@ def call(
                 watch.during(lambda: ours.send(request))
                 cancel.attach(child, ours)
                 yield from _listen(ours, watch, tick or (lambda: None))
+            seconds = _LAST
         finally:
             ours.close()
-            code = _end(child)
+            code = _end(child, seconds)
         if watch.hung:
             said = _hung(watch.silence, servers_of(request))
             yield Failed("RunError", of + said, 1, _last_lines(noise))
@@ -142,11 +157,14 @@ class _Watch:
     said. Time is counted from look to look, so what this process slept through does not count.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], stalled: float, silent: float) -> None:
+    def __init__(
+        self, child: subprocess.Popen[bytes], cancel: Cancel, stalled: float, silent: float
+    ) -> None:
         self.hung = False
         self.idle = self.silence = 0.0
         """Seconds since the child was seen to work, and since it said something."""
-        self._child, self._stalled, self._silent = child, stalled, silent
+        self._child, self._cancel = child, cancel
+        self._stalled, self._silent = stalled, silent
         self._looked, self._used = time.monotonic(), -1.0
         self._lock, self._over = threading.Lock(), threading.Event()
         self._busy = False
@@ -186,7 +204,9 @@ class _Watch:
             self._looked = time.monotonic()
 
     def look(self) -> None:
-        """Kill the child if it hangs."""
+        """Kill the child if it hangs, or was asked to stop and does not."""
+        if self._cancel.overdue():
+            self._child.kill()
         used = self._seconds_used()
         with self._lock:
             now = time.monotonic()
@@ -209,12 +229,15 @@ class _Watch:
 
 
 def _start(fd: int, noise: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a worker on `fd`, in a process group of its own so that Ctrl-C reaches only us."""
+    """Start a worker on `fd`, in a process group of its own so that Ctrl-C reaches only us.
+
+    Its stdin is its lifeline.
+    """
     # without this, ggml starts a debugger when it aborts
     env = os.environ | {"GGML_NO_BACKTRACE": "1"}
     command = [sys.executable, "-m", "llprobe.worker", str(fd)]
     return subprocess.Popen(
-        command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=noise, stderr=noise,
+        command, pass_fds=(fd,), stdin=subprocess.PIPE, stdout=noise, stderr=noise,
         env=env, process_group=0,
     )  # fmt: skip
 
@@ -243,13 +266,16 @@ def _in_one_line(failed: Failed) -> Failed:
     return replace(failed, message=" ".join(failed.message.split()))
 
 
-def _end(child: subprocess.Popen[bytes]) -> int:
-    """Wait for a child whose pipe is closed; one that does not end is killed."""
+def _end(child: subprocess.Popen[bytes], seconds: float) -> int:
+    """Wait for a child whose pipe is closed; one that does not end in time is killed."""
     try:
-        return child.wait(timeout=30)
+        return child.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
+    finally:
+        if child.stdin:  # its lifeline: not before it has ended by itself
+            child.stdin.close()
 
 
 def _last_lines(noise: IO[bytes]) -> tuple[str, ...]:

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Sequence
 
 import psutil
 
 from llprobe.engine import ggml, native, rpc
 from llprobe.errors import LlprobeError, UnknownName, UsageError
+from llprobe.lifeline import end_with_parent
 from llprobe.rpc import endpoint
 
 __all__ = ["free_port", "main"]
@@ -83,13 +82,6 @@ def _described(device: ggml.Device) -> dict[str, str | int]:
     }
 
 
-def _end_with_parent() -> None:
-    # not by sys.stdin, whose lock would be held when Python ends
-    while os.read(0, 1024):
-        pass
-    os._exit(0)
-
-
 def _log(line: str) -> None:
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
@@ -103,7 +95,7 @@ def _say(**what: object) -> None:
 def main(host: str, port: int, n_threads: int, names: Sequence[str]) -> int:
     """Serve until the parent ends; else return an exit code, what is wrong being said on stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends this
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     native.start()
     native.listen(_log)
     try:

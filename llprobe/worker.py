@@ -1,8 +1,9 @@
 """The child process that loads a model: carries out one request and sends events up a pipe.
 
 Run as ``python -m llprobe.worker FD`` by the runner, which keeps the other end of FD. Between two
-groups of items it looks for a word to stop; when the other end is gone, it ends. Errors are sent
-as events, so the parent never sees a traceback; a crash is seen by the parent as a closed pipe.
+groups of items it looks for a word to stop; when the parent is gone, it ends at once. Errors are
+sent as events, so the parent never sees a traceback; a crash is seen by the parent as a closed
+pipe.
 
 This module knows requests and the engine. It does not know the store or who asked.
 """
@@ -64,6 +65,7 @@ from llprobe.events import (
     TokensRequest,
 )
 from llprobe.lastwords import pass_on, servers_of
+from llprobe.lifeline import end_with_parent
 from llprobe.machine import peak_memory
 from llprobe.plan import Job
 from llprobe.task import Questions, Skipped
@@ -279,4 +281,5 @@ def main(fd: int) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(int(sys.argv[1]))

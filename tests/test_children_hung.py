@@ -14,7 +14,7 @@ from childhelp import Starts, hasten, look_at, no_worker, note_starts, write_fil
 from clihelp import Cli
 
 from llprobe import children
-from llprobe.children import STALLED, call
+from llprobe.children import STALLED, Cancel, call
 from llprobe.errors import UsageError
 from llprobe.events import Failed
 from llprobe.settings import patience
@@ -60,7 +60,7 @@ class Clock:
         monkeypatch.setattr(psutil, "Process", lambda _: self)
         monkeypatch.setattr(children, "_LOOK", 60)
         child: Any = SimpleNamespace(pid=1, kill=self.kill)
-        self.watch = children._Watch(child, stalled=300, silent=7200)
+        self.watch = children._Watch(child, Cancel(), stalled=300, silent=7200)
 
     def kill(self) -> None:
         self.killed = True
@@ -117,7 +117,8 @@ def test_what_a_parent_sleeps_through_does_not_count(monkeypatch: pytest.MonkeyP
 def test_what_a_real_child_computes_is_seen() -> None:
     """Each time that a busy child is looked at it has worked since the time before."""
     with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as child:
-        watch, end = children._Watch(child, stalled=600, silent=600), time.monotonic() + 60
+        watch = children._Watch(child, Cancel(), stalled=600, silent=600)
+        end = time.monotonic() + 60
         try:
             watch.look()
             for _ in range(3):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from llprobe.cli.output import err
 from llprobe.cli.planview import tell_unmatched
@@ -39,6 +39,9 @@ from llprobe.sweep import SweepSpec
 from llprobe.task import Questions
 
 __all__ = ["Screen", "drive", "follow", "interruptible", "raise_failures"]
+
+_SECONDS: Final = 9.0
+"""In which a run ends that was asked to: a little more than what its child is given."""
 
 
 def follow(events: Generator[Event, None, None], screen: Screen) -> list[Failed]:
@@ -87,14 +90,19 @@ def raise_failures(failed: list[Failed], screen: Screen, again: str) -> None:
 def interruptible(cancel: Cancel) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM ask the run to stop; a second one stops it now.
 
-    A third one is for a run that waits for another machine and hears neither.
+    A run that has not stopped `_SECONDS` after the first one is left, as at a third one: it is
+    planning, or waits for another machine and hears neither.
     """
+
+    def leave(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
 
     def handle(_signal: int, _frame: Any) -> None:
         cancel.request()
         if cancel.requests > 2:
             raise KeyboardInterrupt
         if cancel.requests == 1:
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS)
             with suppress(RuntimeError):  # the signal came in the middle of a write to stderr
                 err.print("stopping after this batch; once more to stop now")
 
@@ -102,10 +110,12 @@ def interruptible(cancel: Cancel) -> Iterator[None]:
         err.print(f"asked to {wanted}: stopping after this batch")
 
     cancel.asked = asked
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {signal.SIGINT: handle, signal.SIGTERM: handle, signal.SIGALRM: leave}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 

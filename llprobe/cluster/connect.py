@@ -25,8 +25,8 @@ __all__ = ["Tls", "client_of", "distributed", "hired"]
 _TIMEOUT: Final = 10
 """Seconds in which a scheduler must answer."""
 _WORKER: Final = (
-    "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard",
-    "--memory-limit", "0", "--death-timeout", "30", "--host", "127.0.0.1",
+    "-m", "llprobe.lifeline", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny",
+    "--no-dashboard", "--memory-limit", "0", "--death-timeout", "30", "--host", "127.0.0.1",
 )  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def _worker(address: str, number: int) -> subprocess.Popen[bytes]:
     # in a group of its own: the first Ctrl-C lets it finish its group of items
     return subprocess.Popen(
         [sys.executable, *_WORKER, "--name", f"local-{number}", address],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         process_group=0,
     )  # fmt: skip
 
@@ -146,3 +146,5 @@ def _dismiss(workers: Sequence[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
+        if worker.stdin:
+            worker.stdin.close()
