@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import psutil
 
-from llprobe.cluster import Place, Tls, hired
+from llprobe.cluster import Place, hired
 from llprobe.cluster.dispatch import Dispatch
 from llprobe.cluster.orders import Message, Order
 
@@ -77,7 +77,7 @@ class Cluster:
     @contextmanager
     def hands(self) -> Iterator[Dispatch]:
         """Give what carries a run out here; what a person is told of it is in `told`."""
-        with hired(Place(self.address), Tls(), self.told.append) as hands:
+        with hired(Place(self.address), self.told.append) as hands:
             yield hands
 
     def close(self) -> None:

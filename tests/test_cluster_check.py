@@ -10,7 +10,7 @@ import pytest
 from clihelp import Cli
 from clusterhelp import Cluster, cluster, soon
 
-from llprobe.cluster import Place, Tls, muster
+from llprobe.cluster import Place, muster
 from llprobe.machine import describe
 
 
@@ -27,7 +27,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster(folder / "c", ["good"]) as made:
         made.worker("old", PYTHONPATH=str(old.parent))
         made.worker("bare", PYTHONPATH=str(bare.parent))
-        soon(lambda: len(muster(Place(made.address), Tls())) == 3, "three workers")
+        soon(lambda: len(muster(Place(made.address))) == 3, "three workers")
         yield made
 
 
@@ -63,7 +63,7 @@ def test_a_worker_that_computes_answers_all_the_same(mixed: Cluster) -> None:
 
 
 def busy(made: Cluster) -> list[str]:
-    return [member.worker for member in muster(Place(made.address), Tls()) if member.busy]
+    return [member.worker for member in muster(Place(made.address)) if member.busy]
 
 
 def test_where_nobody_will_do_it_fails(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_where_nobody_will_do_it_fails(tmp_path: Path) -> None:
         assert alone.code == 1
         assert f"no worker is at {made.address}: start one" in alone.line
         made.worker("old", PYTHONPATH=str(tmp_path / "old"))
-        soon(lambda: muster(Place(made.address), Tls()), "the worker")
+        soon(lambda: muster(Place(made.address)), "the worker")
         done = cli("cluster", "check", made.address)
     assert done.code == 1
     assert "(too old): pip install" in " ".join(done.err.split())
@@ -88,7 +88,7 @@ def test_a_worker_whose_llama_cpp_does_not_load_is_not_ready(tmp_path: Path) -> 
     (broken / "__init__.py").write_text("raise OSError('libllama.so: cannot open')")
     with cluster(tmp_path / "c") as made:
         made.worker("broken", PYTHONPATH=str(broken.parent))
-        soon(lambda: muster(Place(made.address), Tls()), "the worker")
+        soon(lambda: muster(Place(made.address)), "the worker")
         done = Cli(tmp_path)("cluster", "check", made.address, "-F", "json")
     assert done.code == 1
     (row,) = done.rows

@@ -1,5 +1,6 @@
 """The pure parts of clusters: addresses, machines, what is asked for and how it fails."""
 
+import datetime as dt
 import importlib
 import socket
 import subprocess
@@ -14,12 +15,21 @@ import pytest
 from clihelp import Cli, tiny_model, write_questions
 
 from llprobe.cli.hire import hiring
-from llprobe.cluster import Place, Tls, connect, divided, hired, parse_place
+from llprobe.cluster import (
+    Place,
+    check_certificate,
+    connect,
+    divided,
+    hired,
+    make_certificate,
+    parse_place,
+)
 from llprobe.cluster.bring import bring
 from llprobe.cluster.orders import Message, Wanted, pack, unpack, wanted
 from llprobe.errors import ModelFileError, RunError, UsageError
 from llprobe.machine import performance_cores
 from llprobe.model import read_model
+from llprobe.paths import certificate_path
 from llprobe.places import continued, is_placed
 from llprobe.settings import EngineSettings
 
@@ -28,7 +38,7 @@ from llprobe.settings import EngineSettings
     ("typed", "place"),
     [
         ("local:2", Place(n_local=2)),
-        ("tcp://lab-3.example.org:8786", Place("tcp://lab-3.example.org:8786")),
+        ("tls://lab-3.example.org:8786", Place("tls://lab-3.example.org:8786")),
         ("tls://10.0.0.7:1", Place("tls://10.0.0.7:1")),
         ("tcp://[::1]:8786", Place("tcp://[::1]:8786")),
     ],
@@ -36,6 +46,20 @@ from llprobe.settings import EngineSettings
 def test_addresses(typed: str, place: Place) -> None:
     assert parse_place(typed) == place
     assert str(place) == typed
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.7:8786", "tcp://lab-3:1", "tcp://[fe80::1]:1"])
+def test_plain_connections_stay_on_this_machine_unless_they_are_wanted(
+    address: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="is not encrypted"):
+        parse_place(address)
+    assert parse_place(address, insecure=True) == Place(address)
+    words = ["cluster", "worker", address], ["cluster", "check", address]
+    for command in (*words, ["sweep", "resume", "s", "--cluster", address]):
+        done = Cli(tmp_path)(*command)
+        assert done.code == 2
+        assert "--insecure" in done.line
 
 
 @pytest.mark.parametrize("typed", ["", "local:0", "local", "tcp://host", "http://h:1", "tcp://h:x"])
@@ -154,23 +178,28 @@ def test_a_scheduler_that_is_not_there(
 
 def test_certificates_are_asked_for_and_checked(tmp_path: Path) -> None:
     with (
-        pytest.raises(UsageError, match="needs certificates: --tls-ca"),
-        hired(Place("tls://127.0.0.1:1"), Tls(), str),
+        pytest.raises(UsageError, match="needs the cluster's file: give it as --tls"),
+        hired(Place("tls://127.0.0.1:1"), str),
     ):
         pass
-    missing = str(tmp_path / "none.pem")
-    with (
-        pytest.raises(UsageError, match="the certificates cannot be used"),
-        hired(Place("tls://127.0.0.1:1"), Tls(missing, missing, missing), str),
-    ):
-        pass
+    files = {"none.pem": None, "empty.pem": "", "text.pem": "no certificate"}
+    for name, text in files.items():
+        path = tmp_path / name
+        if text is not None:
+            path.write_text(text, encoding="ascii")
+        with (
+            pytest.raises(UsageError, match=f"{name} cannot be used as the cluster's file"),
+            hired(Place("tls://127.0.0.1:1", certificate=path), str),
+        ):
+            pass
 
 
 def test_options_that_do_not_go_together(sweep: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="belong to --cluster"):
-        hiring(None, "ca.pem", None, None)
-    with pytest.raises(UsageError, match="tcp://h:1 is none"):
-        hiring("tcp://h:1", "ca.pem", None, None)
+    with pytest.raises(UsageError, match="belongs to --cluster"):
+        hiring(None, Path("c.pem"), insecure=False)
+    for address in ("tcp://h:1", "local:2"):
+        with pytest.raises(UsageError, match=f"{address} is none"):
+            hiring(address, Path("c.pem"), insecure=False)
     with sweep.open("a", encoding="utf-8") as file:
         file.write("engine: {rpc: ['127.0.0.1:50052']}\n")
     done = Cli(tmp_path)("sweep", "run", sweep, "--cluster", "local:1")
@@ -209,7 +238,7 @@ def run_python(code: str, folder: Path) -> str:
     ("words", "program", "given_"),
     [
         (("scheduler", "--port", "1"), "scheduler", ["--host", "127.0.0.1", "--port", "1"]),
-        (("worker", "tcp://h:1", "--name", "n"), "worker", ["tcp://h:1", "--nthreads", "1"]),
+        (("worker", "tls://h:1", "--name", "n"), "worker", ["tls://h:1", "--nthreads", "1"]),
     ],
 )
 def test_the_cluster_commands_become_dasks(
@@ -222,18 +251,66 @@ def test_the_cluster_commands_become_dasks(
         became.append(words)
 
     monkeypatch.setattr("os.execv", become)
-    done = Cli(tmp_path)("cluster", *words, "--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c")
+    file = tmp_path / "c.pem"
+    make_certificate(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    done = Cli(tmp_path)("cluster", *words, "--tls", file)
     assert done.code == 0, done.err
     ((_, _, module, *rest),) = became
     assert module == f"distributed.cli.dask_{program}"
     assert rest[: len(given_)] == given_
-    assert rest[-6:] == ["--tls-ca-file", "a", "--tls-cert", "b", "--tls-key", "c"]
+    given = ["--tls-ca-file", "--tls-cert", "--tls-key"]
+    assert rest[-6:] == [word for name in given for word in (name, str(file))]
 
 
-def test_an_open_scheduler_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.execv", lambda *_: None)
-    assert "can run programs" in Cli(tmp_path)("cluster", "scheduler", "--host", "0.0.0.0").err  # noqa: S104 - nothing listens
-    assert Cli(tmp_path)("cluster", "scheduler").err == ""
+def test_a_scheduler_for_other_machines_makes_the_clusters_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became = list[list[str]]()
+    monkeypatch.setattr("os.execv", lambda _, words: became.append(words))
+    home = {"HOME": str(tmp_path), "XDG_DATA_HOME": ""}
+    cli, everywhere = Cli(tmp_path, **home), "0.0.0.0"  # noqa: S104 - nothing listens
+    first = cli("cluster", "scheduler", "--host", everywhere)
+    with monkeypatch.context() as patch:
+        for name, value in home.items():
+            patch.setenv(name, value)
+        path = certificate_path()
+    made = path.read_bytes()
+    assert f"made {path}" in first.err
+    assert "llprobe cluster worker tls://0.0.0.0:8786 --tls cluster.pem" in first.err
+    assert became[0][-8:-6] == ["--protocol", "tls"]
+    cli("cluster", "scheduler", "--host", everywhere)
+    assert path.read_bytes() == made
+    # whoever connects from this machine has the file
+    cli("cluster", "worker", "tls://h:1")
+    assert became[-1][-1] == str(path)
+
+
+def test_a_plain_scheduler_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    became = list[list[str]]()
+    monkeypatch.setattr("os.execv", lambda _, words: became.append(words))
+    cli = Cli(tmp_path)
+    assert "whoever is logged in to this machine" in cli("cluster", "scheduler").err
+    said = cli("cluster", "scheduler", "--host", "10.0.0.1", "--insecure").err
+    assert "whoever reaches 10.0.0.1:8786 can run programs" in said
+    assert not any("--tls-key" in words for words in became)
+
+
+def test_an_expired_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.pem"
+    make_certificate(path)
+    check_certificate(path)
+
+    class Later(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> "Later":
+            return cls(2100, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(dt, "datetime", Later)
+    with pytest.raises(UsageError, match="has expired: remove it"):
+        check_certificate(path)
+    with pytest.raises(UsageError, match="cannot write"):
+        make_certificate(path)
 
 
 # --- what a large sweep takes -------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from clihelp import Cli, plan_of, tiny_model, write_questions
 from clusterhelp import Cluster, cluster, soon
 
-from llprobe.cluster import Place, Tls, asking, crew, muster
+from llprobe.cluster import Place, asking, crew, muster
 from llprobe.cluster.connect import distributed as imported
 from llprobe.cluster.dispatch import Dispatch
 from llprobe.events import GroupScored
@@ -22,7 +22,7 @@ from llprobe.store import Store
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Cluster]:
     with cluster(tmp_path / "c", ["w", "v"]) as made:
-        soon(lambda: len(muster(Place(made.address), Tls())) == 2, "the workers")
+        soon(lambda: len(muster(Place(made.address))) == 2, "the workers")
         yield made
 
 
@@ -103,7 +103,7 @@ def test_a_worker_of_another_python_is_listed_and_sent_nothing(
 
     monkeypatch.setattr(importlib.import_module("llprobe.cluster.muster"), "python_of", other)
     monkeypatch.setattr(distributed.Client, "run", run)
-    found = muster(Place(made.address), Tls())
+    found = muster(Place(made.address))
     assert [member.worker for member in found] == ["v", "w"]
     assert all(" has Python 3.2, this machine (" in member.problem for member in found)
 

@@ -1,5 +1,7 @@
 """Clusters whose machines show certificates: the commands as typed, and strangers refused."""
 
+import asyncio
+import importlib
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -7,23 +9,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import trustme
 from clihelp import Cli, scores_of, tiny_model, write_questions
-from clusterhelp import soon
+from clusterhelp import cluster, soon
 
-from llprobe.cluster import connect
+from llprobe.cluster import Place, connect, hired
 
 
 def certificates(folder: Path, authority: trustme.CA) -> list[str]:
     """Write what one machine needs; return the options that name it."""
     folder.mkdir()
     own = authority.issue_cert("127.0.0.1")
-    files = {name: folder / f"{name}.pem" for name in ("ca", "cert", "key")}
-    authority.cert_pem.write_to_path(str(files["ca"]))
-    own.cert_chain_pems[0].write_to_path(str(files["cert"]))
-    own.private_key_pem.write_to_path(str(files["key"]))
-    return [word for name, file in files.items() for word in (f"--tls-{name}", str(file))]
+    parts = (own.cert_chain_pems[0], own.private_key_pem, authority.cert_pem)
+    (folder / "c.pem").write_bytes(b"".join(part.bytes() for part in parts))
+    return ["--tls", str(folder / "c.pem")]
 
 
 def free_port() -> int:
@@ -44,14 +45,14 @@ class Secured:
         self.known, self.port = known, free_port()
         self.address = f"tls://127.0.0.1:{self.port}"
         self._cli = Cli(folder)
-        self._started: list[subprocess.Popen[str]] = []
+        self.started: list[subprocess.Popen[str]] = []
         self._start("scheduler", "--port", self.port)
         soon(lambda: listens(self.port), "a scheduler")
         self._start("worker", self.address, "--name", "safe")
 
     def _start(self, *words: object) -> None:
         with (self._cli.folder / "log").open("ab") as log:
-            self._started.append(
+            self.started.append(
                 subprocess.Popen(
                     self._cli.command("cluster", *words, *self.known), env=self._cli.env,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._cli.folder,
@@ -60,7 +61,7 @@ class Secured:
             )  # fmt: skip
 
     def close(self) -> None:
-        for process in reversed(self._started):
+        for process in reversed(self.started):
             process.terminate()  # so that dask ends what it has started itself
             process.wait(timeout=30)
 
@@ -104,13 +105,8 @@ def test_a_sweep_between_machines_that_know_each_other(
 def test_dasks_own_settings_hold_where_no_file_is_named(
     secured: Secured, sweep: Path, tmp_path: Path
 ) -> None:
-    given: dict[str, Any] = dict(zip(secured.known[::2], secured.known[1::2], strict=True))
-    of = "DASK_DISTRIBUTED__COMM__TLS__"
-    env = {
-        f"{of}CA_FILE": given["--tls-ca"],
-        f"{of}CLIENT__CERT": given["--tls-cert"],
-        f"{of}CLIENT__KEY": given["--tls-key"],
-    }
+    of, file = "DASK_DISTRIBUTED__COMM__TLS__", secured.known[-1]
+    env = {f"{of}{name}": file for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")}
     cli = Cli(tmp_path, **env)
     done = cli.process("sweep", "run", sweep, "--cluster", secured.address)
     assert done.code == 0, done.err
@@ -127,4 +123,60 @@ def test_whoever_is_not_known_is_refused_in_one_line(
     done = Cli(tmp_path)("sweep", "run", sweep, "--cluster", address, *own)
     assert done.code == 2
     assert f"no scheduler answers at {address}" in done.line
-    assert "the certificates" in done.line
+    assert "the cluster's file" in done.line
+
+
+# --- who is reached from where ------------------------------------------------------------------
+
+
+def ports(process: psutil.Process) -> list[tuple[str, int]]:
+    """Give what a process and its children listen at."""
+    family = [process, *process.children(recursive=True)]
+    return [
+        (connection.laddr.ip, connection.laddr.port)
+        for each in family
+        for connection in each.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+
+
+def test_programs_of_a_cluster_on_this_machine_are_reached_from_it_alone(secured: Secured) -> None:
+    scheduler, worker = (psutil.Process(process.pid) for process in secured.started)
+    # the nanny's port and those of its worker
+    soon(lambda: len(ports(worker)) >= 3, "the worker's ports")
+    open_ = ports(scheduler) + ports(worker)
+    assert {host for host, _ in open_} == {"127.0.0.1"}
+
+
+def test_a_stranger_on_this_machine_gets_nothing_done_by_local_workers() -> None:
+    """Whoever knows the ports, and not the certificate, which is nowhere on the disk."""
+    me = psutil.Process()
+    before = set(ports(me))
+    with hired(Place(n_local=1), lambda _: None):
+        worker = soon(lambda: next(iter(me.children()), None), "a worker")
+        soon(lambda: ports(worker), "the worker's port")
+        open_ = set(ports(me)) - before
+        assert {host for host, _ in open_} == {"127.0.0.1"}
+        for _, port in open_:
+            assert not answers(port)
+
+
+def test_a_plain_scheduler_answers_strangers(tmp_path: Path) -> None:
+    """So what is refused above is refused by the certificates."""
+    with cluster(tmp_path / "c") as made:
+        assert answers(int(made.address.rpartition(":")[2]))
+
+
+def answers(port: int) -> bool:
+    """Whether a scheduler or a worker takes a stranger's connection."""
+    dask: Any = importlib.import_module("distributed")
+
+    async def greet() -> Any:
+        async with dask.rpc(f"tcp://127.0.0.1:{port}", timeout=2) as peer:
+            return await peer.identity()
+
+    try:
+        asyncio.run(asyncio.wait_for(greet(), 3))
+    except (OSError, TimeoutError):
+        return False
+    return True

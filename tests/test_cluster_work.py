@@ -22,7 +22,7 @@ from childhelp import (
 from clihelp import plan_of
 from clusterhelp import Cluster, cluster
 
-from llprobe.cluster import Place, Tls, hired, work
+from llprobe.cluster import Place, hired, work
 from llprobe.cluster.orders import Message, Order, Outcome, Wanted, pack, unpack
 from llprobe.errors import FetchError, UsageError
 from llprobe.events import Event, Failed, GroupScored, JobDone, ModelLoaded, ScoreRequest
@@ -286,7 +286,7 @@ def test_a_broken_worker_beside_a_good_one_fails_no_cell(files: Path, tmp_path: 
             if "(bad) cannot run one: " in line:
                 resume(made, "good")
 
-        with hired(Place(made.address), Tls(), tell) as hands, Store(tmp_path / "a.db") as store:
+        with hired(Place(made.address), tell) as hands, Store(tmp_path / "a.db") as store:
             for event in run(plan, store, "llprobe run", hands=hands):
                 assert not isinstance(event, Failed), event.message
             cells = store.cells(plan.id)

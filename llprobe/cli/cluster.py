@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from llprobe.cli.hire import TlsCa, TlsCert, TlsKey
+from llprobe.cli.hire import Certificate, Insecure, place_of
 from llprobe.cli.options import Format, FormatOption, Output, option
 from llprobe.cli.output import Column, emit, err
-from llprobe.cluster import Member, Place, Tls, muster, parse_place
+from llprobe.cluster import (
+    Member,
+    Place,
+    check_certificate,
+    host_of,
+    is_loopback,
+    make_certificate,
+    muster,
+)
 from llprobe.cluster.connect import distributed
 from llprobe.errors import RunError, UsageError
+from llprobe.paths import certificate_path
 
 __all__ = ["app"]
 
@@ -31,7 +41,7 @@ _COLUMNS = [
     Column("devices", "devices", wraps=True),
     Column("memory", "memory"),
 ]
-_OPEN = ("127.0.0.1", "localhost", "::1")
+_HTTP = ("--dashboard-address", "127.0.0.1:0")
 
 
 @app.command("scheduler")
@@ -40,50 +50,57 @@ def scheduler(
         str, option("--host", help="The address to listen at; 0.0.0.0 is every one.")
     ] = "127.0.0.1",
     port: Annotated[int, option("--port", help="The port to listen at.", min=0, max=65535)] = 8786,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    tls: Annotated[
+        Path | None,
+        option("--tls", help="The cluster's file; made where there is none.", show_default=False),
+    ] = None,
+    insecure: Insecure = False,
 ) -> None:
-    """Start a scheduler, which passes work and results on; one for all machines."""
-    tls = _tls(tls_ca, tls_cert, tls_key)
-    if host not in _OPEN and not tls:
+    """Start a scheduler, which passes work and results on; one for all machines.
+
+    Beyond this machine only those take part that have the cluster's file.
+    """
+    distributed()
+    plain = tls is None and (insecure or is_loopback(host))
+    words = [] if plain else _encrypted(tls or certificate_path(), host, port)
+    if plain:
+        whoever = "is logged in to this machine" if is_loopback(host) else f"reaches {host}:{port}"
         err.print(
-            f"whoever reaches {host}:{port} can run programs on all workers: keep it inside a "
-            "network that you trust, or use certificates"
-        )
-    protocol = ["--protocol", "tls"] if tls else []
+            f"whoever {whoever} can run programs on all workers; with --tls FILE only those can "
+            "that have the file", markup=False,
+        )  # fmt: skip
     # what it shows of itself over HTTP stays on its own machine
-    shown = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
-    _become("scheduler", "--host", host, "--port", str(port), *shown, *protocol, *tls)
+    _become("scheduler", "--host", host, "--port", str(port), "--no-dashboard", *_HTTP, *words)
 
 
 @app.command("worker")
 def worker(
     address: Address,
     name: Annotated[str | None, option("--name", help="What the worker is called.")] = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    tls: Certificate = None,
+    insecure: Insecure = False,
 ) -> None:
     """Let this machine compute what sweeps with `--cluster` give to a scheduler."""
-    _scheduler_at(address)
+    place = _scheduler_at(address, tls, insecure=insecure)
     called = ["--name", name] if name else []
+    host = host_of(address)
+    # its own ports, too, are reached from this machine only, if the scheduler is
+    listens = ["--host", "127.0.0.1" if host == "localhost" else host] if is_loopback(host) else []
     # one share at a time; memory is the model's, in a process that dask does not count
-    limits = ("--nthreads", "1", "--memory-limit", "0", "--no-dashboard")
-    _become("worker", address, *limits, *called, *_tls(tls_ca, tls_cert, tls_key))
+    limits = ("--nthreads", "1", "--memory-limit", "0", "--no-dashboard", *_HTTP)
+    _become("worker", address, *limits, *called, *listens, *_files(place.certificate))
 
 
 @app.command("check")
 def check(
     address: Address,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    tls: Certificate = None,
+    insecure: Insecure = False,
     form: FormatOption = Format.TABLE,
     output: Output = None,
 ) -> None:
     """List the workers that a scheduler has, and whether a sweep from here would use them."""
-    members = muster(_scheduler_at(address), Tls(tls_ca, tls_cert, tls_key))
+    members = muster(_scheduler_at(address, tls, insecure=insecure))
     if not members:
         raise RunError(
             f"no worker is at {address}: start one on each machine with `llprobe cluster worker "
@@ -111,16 +128,32 @@ def _row(member: Member) -> dict[str, str]:
     }
 
 
-def _scheduler_at(address: str) -> Place:
-    place = parse_place(address)
+def _scheduler_at(address: str, certificate: Path | None, *, insecure: bool) -> Place:
+    place = place_of(address, certificate, insecure=insecure)
     if not place.address:
         raise UsageError(f"{address} is no scheduler's address: write tcp://HOST:8786")
     return place
 
 
-def _tls(ca: str | None, cert: str | None, key: str | None) -> list[str]:
-    given = {"--tls-ca-file": ca, "--tls-cert": cert, "--tls-key": key}
-    return [word for name, value in given.items() if value for word in (name, value)]
+def _encrypted(certificate: Path, host: str, port: int) -> list[str]:
+    """Return dask's words for a scheduler with a cluster's file, which is made if it is missing."""
+    if not certificate.exists():
+        make_certificate(certificate)
+        err.print(f"made {certificate}: whoever has it can run programs here", markup=False)
+    err.print(
+        f"copy {certificate} to each machine (scp), and start there: llprobe cluster worker "
+        f"tls://{host}:{port} --tls {certificate.name}", markup=False, soft_wrap=True,
+    )  # fmt: skip
+    return ["--protocol", "tls", *_files(certificate)]
+
+
+def _files(certificate: Path | None) -> list[str]:
+    """Return dask's options for a cluster's file, if there is one; UsageError."""
+    if certificate is None:
+        return []
+    check_certificate(certificate)
+    names = ("--tls-ca-file", "--tls-cert", "--tls-key")
+    return [word for name in names for word in (name, str(certificate))]
 
 
 def _become(program: str, *words: str) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 from llprobe.cli.options import option
 from llprobe.cli.output import err
-from llprobe.cluster import Place, Tls, divided, hired, parse_place
+from llprobe.cluster import Place, divided, hired, parse_place
 from llprobe.conduct import Crew
 from llprobe.errors import UsageError
+from llprobe.paths import certificate_path
 from llprobe.sweep import SweepSpec
 
-__all__ = ["Cluster", "Hiring", "TlsCa", "TlsCert", "TlsKey", "crew_of", "hiring"]
+__all__ = ["Certificate", "Cluster", "Hiring", "Insecure", "crew_of", "hiring", "place_of"]
 
 Cluster = Annotated[
     str | None,
@@ -27,13 +29,14 @@ Cluster = Annotated[
         "local:2 starts two on this machine.",
     ),
 ]
-TlsCa = Annotated[
-    str | None, option("--tls-ca", help="The authority's certificate for tls://, a PEM file.")
+Certificate = Annotated[
+    Path | None,
+    option("--tls", help="The cluster's file for tls://, which `cluster scheduler` wrote."),
 ]
-TlsCert = Annotated[
-    str | None, option("--tls-cert", help="This machine's certificate for tls://, a PEM file.")
+Insecure = Annotated[
+    bool,
+    option("--insecure", help="Allow tcp:// beyond this machine, inside a network that you trust."),
 ]
-TlsKey = Annotated[str | None, option("--tls-key", help="The key of --tls-cert, a PEM file.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,6 @@ class Hiring:
     """A cluster as it was asked for."""
 
     place: Place
-    tls: Tls
 
     def fitted(self, spec: SweepSpec) -> SweepSpec:
         """Return a sweep with its threads divided among workers on this machine.
@@ -56,17 +58,21 @@ class Hiring:
         return replace(spec, engine=divided(spec.engine, self.place))
 
 
-def hiring(cluster: str | None, ca: str | None, cert: str | None, key: str | None) -> Hiring | None:
+def hiring(cluster: str | None, certificate: Path | None, *, insecure: bool) -> Hiring | None:
     """Return the cluster that options ask for, None for this machine alone; UsageError."""
-    tls = Tls(ca, cert, key)
     if cluster is None:
-        if tls:
-            raise UsageError("--tls-ca, --tls-cert and --tls-key belong to --cluster tls://HOST")
+        if certificate:
+            raise UsageError("--tls belongs to --cluster tls://HOST")
         return None
-    place = parse_place(cluster)
-    if tls and not place.address.startswith("tls://"):
-        raise UsageError(f"certificates are for tls:// addresses: --cluster {cluster} is none")
-    return Hiring(place, tls)
+    return Hiring(place_of(cluster, certificate, insecure=insecure))
+
+
+def place_of(address: str, certificate: Path | None, *, insecure: bool) -> Place:
+    """Return where a cluster is; one with tls:// has the file of this machine, if none is given."""
+    if certificate is None and address.startswith("tls://"):
+        here = certificate_path()
+        certificate = here if here.exists() else None
+    return parse_place(address, certificate, insecure=insecure)
 
 
 @contextmanager
@@ -75,7 +81,7 @@ def crew_of(where: Hiring | None) -> Iterator[Crew | None]:
     if where is None:
         yield None
         return
-    with hired(where.place, where.tls, _tell) as crew:
+    with hired(where.place, _tell) as crew:
         yield crew
 
 

@@ -14,7 +14,7 @@ from llprobe.cli.awake import awake
 from llprobe.cli.cellview import print_cells
 from llprobe.cli.crewview import CrewScreen
 from llprobe.cli.follow import drive, interruptible, raise_failures
-from llprobe.cli.hire import Cluster, Hiring, TlsCa, TlsCert, TlsKey, crew_of, hiring
+from llprobe.cli.hire import Certificate, Cluster, Hiring, Insecure, crew_of, hiring
 from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, database, option
 from llprobe.cli.output import Column, emit, err
 from llprobe.cli.planview import print_plan
@@ -82,16 +82,15 @@ def run(
     file: File,
     fresh: Fresh = False,
     cluster: Cluster = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    tls: Certificate = None,
+    insecure: Insecure = False,
     keep_awake: KeepAwake = False,
     db: Db = None,
     form: FormatOption = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Carry a sweep out; the same command again continues, an edited file computes what is new."""
-    where = hiring(cluster, tls_ca, tls_cert, tls_key)
+    where = hiring(cluster, tls, insecure=insecure)
     conduct_sweep(
         read_sweep(file), db, form, output, fresh=fresh, keep_awake=keep_awake, where=where
     )
@@ -99,12 +98,12 @@ def run(
 
 @app.command("resume")
 def resume(
-    name: Name, cluster: Cluster = None, tls_ca: TlsCa = None, tls_cert: TlsCert = None,
-    tls_key: TlsKey = None, keep_awake: KeepAwake = False, db: Db = None,
+    name: Name, cluster: Cluster = None, tls: Certificate = None,
+    insecure: Insecure = False, keep_awake: KeepAwake = False, db: Db = None,
     form: FormatOption = Format.TABLE, output: Output = None,
 ) -> None:  # fmt: skip
     """Continue a sweep that was paused, cancelled or interrupted."""
-    where = hiring(cluster, tls_ca, tls_cert, tls_key)
+    where = hiring(cluster, tls, insecure=insecure)
     with Store(database(db), create=False) as store:
         _, spec = spec_of_run(store, name)
     conduct_sweep(spec, db, form, output, keep_awake=keep_awake, where=where)
@@ -112,12 +111,12 @@ def resume(
 
 @app.command("retry")
 def retry(
-    name: Name, cluster: Cluster = None, tls_ca: TlsCa = None, tls_cert: TlsCert = None,
-    tls_key: TlsKey = None, keep_awake: KeepAwake = False, db: Db = None,
+    name: Name, cluster: Cluster = None, tls: Certificate = None,
+    insecure: Insecure = False, keep_awake: KeepAwake = False, db: Db = None,
     form: FormatOption = Format.TABLE, output: Output = None,
 ) -> None:  # fmt: skip
     """Compute the cells of a sweep that failed, and no others."""
-    where = hiring(cluster, tls_ca, tls_cert, tls_key)
+    where = hiring(cluster, tls, insecure=insecure)
     with Store(database(db), create=False) as store:
         run_id, spec = spec_of_run(store, name)
         if not any(cell.status == "failed" for cell in store.cells(run_id)):

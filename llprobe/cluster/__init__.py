@@ -5,6 +5,7 @@
 
     address   what was typed for a cluster
     connect   the way to a scheduler, and one with workers on this machine
+    certificate  the one file that lets machines into a cluster
     link      orders out, messages back, through the scheduler
     asking    questions to workers beside their work
     start     which start of a worker's process has an order
@@ -24,8 +25,20 @@ are.
 
 from __future__ import annotations
 
-from llprobe.cluster.address import Place, divided, parse_place
-from llprobe.cluster.connect import Tls, hired
+from llprobe.cluster.address import Place, divided, host_of, is_loopback, parse_place
+from llprobe.cluster.certificate import check_certificate, make_certificate
+from llprobe.cluster.connect import hired
 from llprobe.cluster.muster import Member, muster
 
-__all__ = ["Member", "Place", "Tls", "divided", "hired", "muster", "parse_place"]
+__all__ = [
+    "Member",
+    "Place",
+    "check_certificate",
+    "divided",
+    "hired",
+    "host_of",
+    "is_loopback",
+    "make_certificate",
+    "muster",
+    "parse_place",
+]

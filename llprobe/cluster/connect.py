@@ -7,39 +7,29 @@ it is needed. This module knows connections and processes. It does not know runs
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
 from llprobe.cluster.address import Place
+from llprobe.cluster.certificate import security_of, temporary_security
 from llprobe.cluster.dispatch import Dispatch
 from llprobe.errors import UsageError
 
-__all__ = ["Tls", "client_of", "distributed", "hired"]
+__all__ = ["client_of", "distributed", "hired"]
 
 _TIMEOUT: Final = 10
 """Seconds in which a scheduler must answer."""
 _WORKER: Final = (
     "-m", "llprobe.lifeline", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny",
-    "--no-dashboard", "--memory-limit", "0", "--death-timeout", "30", "--host", "127.0.0.1",
+    "--no-dashboard", "--dashboard-address", "127.0.0.1:0", "--memory-limit", "0",
+    "--death-timeout", "30", "--host", "127.0.0.1",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files of certificates in PEM; where none is named, dask's own settings hold."""
-
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.ca or self.cert or self.key)
 
 
 def distributed() -> Any:
@@ -59,7 +49,7 @@ def distributed() -> Any:
 
 
 @contextmanager
-def hired(place: Place, tls: Tls, tell: Callable[[str], None]) -> Iterator[Dispatch]:
+def hired(place: Place, tell: Callable[[str], None]) -> Iterator[Dispatch]:
     """Give what carries runs out on the workers of a cluster; see `conduct.carry_out`.
 
     `tell` is told of machines that come, go or will not do. Raises UsageError where no scheduler
@@ -67,15 +57,36 @@ def hired(place: Place, tls: Tls, tell: Callable[[str], None]) -> Iterator[Dispa
     """
     dask = distributed()
     with ExitStack() as stack:
-        address = place.address or stack.enter_context(_here(dask, place.n_local))
-        client = stack.enter_context(client_of(dask, address, tls))
+        if place.address:
+            client = stack.enter_context(client_of(dask, place))
+        else:
+            client = stack.enter_context(_here(dask, place.n_local))
         yield Dispatch(client, str(place), tell)
 
 
 @contextmanager
-def client_of(dask: Any, address: str, tls: Tls) -> Iterator[Any]:
-    """Give a connection to the scheduler at `address`; UsageError where none answers."""
-    security = _security(dask, address, tls)
+def client_of(dask: Any, place: Place) -> Iterator[Any]:
+    """Give a connection to the scheduler at a place; UsageError where none answers."""
+    security = security_of(place.certificate)
+    if place.address.startswith("tls://") and not _ready(security):
+        raise UsageError(
+            f"{place.address} needs the cluster's file: give it as --tls, or put it where "
+            "`llprobe cluster scheduler` on this machine would; or use dask's own settings"
+        )
+    with _connected(dask, place.address, security) as client:
+        yield client
+
+
+def _ready(security: Any) -> bool:
+    """Whether there is a certificate; UsageError for one of dask's settings that cannot be read."""
+    try:
+        return security.get_connection_args("client").get("ssl_context") is not None
+    except (OSError, ValueError) as problem:  # an SSLError is an OSError
+        raise UsageError(f"the certificates cannot be used: {problem}") from problem
+
+
+@contextmanager
+def _connected(dask: Any, address: str, security: Any) -> Iterator[Any]:
     try:
         client = dask.Client(
             address, timeout=_TIMEOUT, security=security, set_as_default=False, name="llprobe"
@@ -83,7 +94,7 @@ def client_of(dask: Any, address: str, tls: Tls) -> Iterator[Any]:
     except (OSError, TimeoutError) as problem:
         raise UsageError(
             f"no scheduler answers at {address}: start one there with `llprobe cluster scheduler`, "
-            "or check the name, the port, the firewall and the certificates"
+            "or check the name, the port, the firewall and the cluster's file"
         ) from problem
     try:
         yield client
@@ -91,49 +102,40 @@ def client_of(dask: Any, address: str, tls: Tls) -> Iterator[Any]:
         client.close(timeout=5)
 
 
-def _security(dask: Any, address: str, tls: Tls) -> Any:
-    """Return how to connect, by the files that are named or by dask's own settings."""
-    named = {"tls_ca_file": tls.ca, "tls_client_cert": tls.cert, "tls_client_key": tls.key}
-    try:
-        security = dask.Security(
-            require_encryption=True if tls else None,
-            **{name: file for name, file in named.items() if file},
-        )
-        ready = security.get_connection_args("client").get("ssl_context")
-    except (OSError, ValueError) as problem:  # an SSLError is an OSError
-        raise UsageError(f"the certificates cannot be used: {problem}") from problem
-    if address.startswith("tls://") and ready is None:
-        raise UsageError(
-            f"{address} needs certificates: --tls-ca, --tls-cert and --tls-key, or dask's own "
-            "settings"
-        )
-    return security
-
-
 @contextmanager
-def _here(dask: Any, n_workers: int) -> Iterator[str]:
-    """Give the address of a scheduler in this process, with workers in processes of their own.
+def _here(dask: Any, n_workers: int) -> Iterator[Any]:
+    """Give a client of a scheduler in this process, with workers in processes of their own.
 
-    They end when they lose it, however this process ends.
+    Other users of this machine reach none of them: the certificate is known to these processes
+    alone. They end when they lose the scheduler, however this process ends.
     """
+    security = temporary_security()
     with dask.LocalCluster(
         n_workers=0, processes=False, dashboard_address="127.0.0.1:0", host="127.0.0.1",
-        protocol="tcp", silence_logs=logging.CRITICAL,
+        protocol="tls", security=security, silence_logs=logging.CRITICAL,
     ) as cluster:  # fmt: skip
         address = cluster.scheduler_address
-        workers = [_worker(address, n) for n in range(1, n_workers + 1)]
+        workers = [_worker(address, n, security) for n in range(1, n_workers + 1)]
         try:
-            yield address
+            with _connected(dask, address, security) as client:
+                yield client
         finally:
             _dismiss(workers)
 
 
-def _worker(address: str, number: int) -> subprocess.Popen[bytes]:
+def _worker(address: str, number: int, security: Any) -> subprocess.Popen[bytes]:
+    settings = {
+        "REQUIRE_ENCRYPTION": "True",
+        "TLS__CA_FILE": security.tls_ca_file,
+        "TLS__WORKER__CERT": security.tls_worker_cert,
+        "TLS__WORKER__KEY": security.tls_worker_key,
+    }
+    env = {f"DASK_DISTRIBUTED__COMM__{name}": value for name, value in settings.items()}
     # in a group of its own: the first Ctrl-C lets it finish its group of items
     return subprocess.Popen(
         [sys.executable, *_WORKER, "--name", f"local-{number}", address],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        process_group=0,
+        process_group=0, env=os.environ | env,
     )  # fmt: skip
 
 

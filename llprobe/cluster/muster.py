@@ -13,7 +13,7 @@ from typing import Any, Final
 from llprobe.cluster.ability import ability
 from llprobe.cluster.address import Place
 from llprobe.cluster.asking import ask_each, python_of
-from llprobe.cluster.connect import Tls, client_of, distributed
+from llprobe.cluster.connect import client_of, distributed
 from llprobe.cluster.crew import MUST_AGREE, other_python, silent, unfit
 from llprobe.cluster.greeting import introduce
 
@@ -38,13 +38,13 @@ class Member:
     """Why it would not be used; empty where it would."""
 
 
-def muster(place: Place, tls: Tls) -> list[Member]:
+def muster(place: Place) -> list[Member]:
     """Return the workers of the scheduler at `place`, by name.
 
     Raises UsageError where no scheduler answers.
     """
     dask = distributed()
-    with client_of(dask, place.address, tls) as client:
+    with client_of(dask, place) as client:
         there = client.scheduler_info(n_workers=-1)["workers"]
         busy = client.processing()
         found = {
