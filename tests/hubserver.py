@@ -47,6 +47,8 @@ class Hub:
         self.log: list[tuple[str, str, str | None]] = []  # method, path, Range
         self.cut_after: int | None = None  # bytes after which the next GET of a file is cut off
         self.fail_with: int | None = None  # a status that every listing is answered with
+        self.page: bytes | None = None  # what every address is answered with
+        self.headers = dict[str, str]()  # of answers to files, in place of the right ones
         handler = type("Bound", (_Handler,), {"hub": self})
         # Two ports: the client takes files from another host than the hub, as in life.
         self._servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for _ in range(2)]
@@ -85,7 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, *, body: bool) -> None:
         path = self.path.split("?", 1)[0]
         self.hub.log.append((self.command, path, self.headers.get("Range")))
-        if match := re.fullmatch(rf"/api/(?:models/)?({NAME})(?:/revision/[^/]+)?", path):
+        if self.hub.page is not None:
+            self.send(200, self.hub.page, {"Content-Type": "application/json"})
+        elif match := re.fullmatch(rf"/api/(?:models/)?({NAME})(?:/revision/[^/]+)?", path):
             self.listing(match[1])
         elif match := re.fullmatch(rf"/({NAME})/resolve/[^/]+/(.+)", path):
             self.file(match[1], match[2])
@@ -140,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             "X-Linked-Size": str(len(data)),
             "ETag": f'"{_sha(data)}"',
         }
-        self.send(302, b"", headers)
+        self.send(302, b"", headers | self.hub.headers)
 
     def content(self, name: str, file: str, *, body: bool) -> None:
         repo = self.hub.repos[name]

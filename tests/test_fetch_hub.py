@@ -173,3 +173,92 @@ def test_a_hub_that_fails(
     result = client.run(FETCH.format(f"hf:{repo}:Q8_0"))
     assert result["error"].startswith(f"FetchError: the hub refused hf:{repo}: ")
     assert "500" in result["error"]
+
+
+# --- hubs, mirrors and networks that mean no good -----------------------------------------------
+
+
+@pytest.fixture
+def victim(home: Path, repo: str) -> Path:
+    """A file of the user's, where a blob that is named ../../../victim would lie."""
+    (cached(home, repo) / "blobs").mkdir(parents=True)
+    path = home / "hf" / "victim"
+    path.write_bytes(b"of the user")
+    return path
+
+
+@pytest.mark.parametrize("name", ["ETag", "X-Linked-Etag", "X-Repo-Commit"])
+@pytest.mark.parametrize("value", ["../../../victim", "/etc/passwd", "..", "a/b", "a\\b", "."])
+def test_no_answer_leads_out_of_the_cache(
+    name: str, value: str, victim: Path, hub: Hub, repo: str, client: Client
+) -> None:
+    hub.headers = {"X-Linked-Etag": "", "ETag": "abc"} | {name: f'"{value}"'}
+    if not hub.headers["X-Linked-Etag"]:
+        del hub.headers["X-Linked-Etag"]
+    try:
+        done = client.run(FETCH.format(f"hf:{repo}:Q8_0"))
+    finally:
+        hub.headers = {}
+    assert "FetchError: 127.0.0.1 answers with" in done["error"]
+    assert "nothing was written" in done["error"]
+    assert done["stderr"] == ""
+    assert victim.read_bytes() == b"of the user"
+    assert {path.name for path in victim.parent.iterdir()} <= {"hub", "victim", "xet", "token"}
+
+
+PAGES = {
+    "html": b"<html><body>Sign in to this network</body></html>",
+    "list": b"[1, 2]",
+    "text": b'"sign in"',
+    "number": b"7",
+    "null": b"null",
+    "nothing": b"",
+    "deep": b"[" * 200_000,
+    "other keys": b'{"siblings": [{"name": 3}]}',
+    "other kinds": b'{"id": "a/b", "siblings": 3}',
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_no_hub_is_said(page: str, hub: Hub, repo: str, client: Client) -> None:
+    hub.page = PAGES[page]
+    try:
+        done = client.run(FETCH.format(f"hf:{repo}:Q8_0"))
+    finally:
+        hub.page = None
+    error = done["error"]
+    assert f"{hub.url} does not answer as the hub does" in error
+    assert "perhaps this network wants you to sign in" in error
+    assert "To go without: download the Q8_0 .gguf file from" in error
+    assert len(error) < 500
+    assert done["stderr"] == ""
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        {"ALL_PROXY": "socks5://127.0.0.1:9"},
+        {"ALL_PROXY": "nonsense://"},
+        {"HTTP_PROXY": "http://127.0.0.1:none"},
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_said(
+    proxy: dict[str, str], hub: Hub, repo: str, home: Path
+) -> None:
+    with Client(home, hub.url, NO_PROXY="", no_proxy="", **proxy) as client:
+        done = client.run(FETCH.format(f"hf:{repo}:Q8_0"))
+    assert "FetchError: the proxy that the environment names cannot be used" in done["error"]
+    assert "correct or unset" in done["error"]
+
+
+def test_a_wrong_token_is_said(hub: Hub, client: Client) -> None:
+    done = client.run(FETCH.format("hf:no/such:Q8_0"), HF_TOKEN="hf_wrong")  # noqa: S106 - made up
+    assert "whether the token in HF_TOKEN" in done["error"]
+    done = client.run(FETCH.format("hf:no/such:Q8_0"))
+    assert "or set HF_TOKEN" in done["error"]
+    hub.fail_with = 401
+    try:
+        done = client.run(FETCH.format("hf:no/such:Q8_0"), HF_TOKEN="hf_wrong")  # noqa: S106
+    finally:
+        hub.fail_with = None
+    assert "whether the token in HF_TOKEN" in done["error"]

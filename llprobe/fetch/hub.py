@@ -80,7 +80,9 @@ def _download_one(file: RepoSibling, repo: str) -> Path:
 def checked(path: Path, file: RepoSibling, repo: str) -> Path:
     """Return the path of a downloaded file; FetchError, and no file, where its sum is wrong."""
     if file.lfs is not None and sha256(path) != file.lfs.sha256:
-        path.resolve().unlink()
+        blob = path.resolve()
+        if blob.is_relative_to(hub_cache().resolve()):
+            blob.unlink()
         path.unlink(missing_ok=True)
         raise FetchError(
             f"{file.rfilename} of hf:{repo} came damaged (its sha256 differs from the hub's); "
