@@ -14,7 +14,7 @@ from llprobe.analysis.baselines import (
 )
 from llprobe.analysis.calibration import Calibration, brier, calibration
 from llprobe.analysis.curves import METRICS, Curve, item_curves, item_metrics
-from llprobe.analysis.intervals import coverage, wilson
+from llprobe.analysis.intervals import coverage, design_effect, effective_n, wilson
 from llprobe.analysis.metrics import chance, mc1, mc2, mc3, normalised, shortest
 from llprobe.analysis.options import OptionTable
 from llprobe.analysis.paired import BestAgainstLast, Comparison, best_against_last, compare
@@ -54,7 +54,9 @@ __all__ = [
     "chance",
     "compare",
     "coverage",
+    "design_effect",
     "detectable",
+    "effective_n",
     "exact",
     "expanded",
     "holm",

@@ -1,39 +1,85 @@
-"""Wilson's interval of a share, and how often it covers the true one.
+"""Intervals of means: of shares, of differences, of items that belong together in clusters.
 
-This module knows counts of right answers. It does not know clusters: those need a bootstrap.
+One method for all (Wilson 1927, of as many items as clusters are worth: Kish 1965), so that no
+interval leaves what is possible or is a point, and none moves by leaps where one item changes. P
+values of differences come of the same figures, so that they say what the interval says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["coverage", "wilson"]
+from llprobe.analysis.finding import FEWEST
+from llprobe.analysis.resample import cluster_sums
+
+__all__ = [
+    "DIFFERENCES",
+    "SHARES",
+    "MeanEvidence",
+    "coverage",
+    "design_effect",
+    "effective_n",
+    "is_binary",
+    "mean_evidence",
+    "stratified_difference",
+    "unpaired_difference",
+    "wilson",
+]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Ends = tuple[float, float]
+
+CONFIDENCE: Final = 0.95
+_LEAST: Final = 1e-100
+"""A tail that no sample reaches."""
+SHARES: Final = (0.0, 1.0)
+"""Lowest and highest mean of shares."""
+DIFFERENCES: Final = (-1.0, 1.0)
+"""Lowest and highest mean of differences of shares."""
 
 
-def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, level: float = 0.95) -> tuple[FloatArray, ...]:
+# --- independent items ------------------------------------------------------------------------
+
+
+def wilson(
+    hits: npt.ArrayLike, n: npt.ArrayLike, level: float = CONFIDENCE
+) -> tuple[FloatArray, FloatArray]:
     """Return the score interval of hits / n, low and high, in [0, 1] and of the shape of `hits`.
 
     Wilson 1927; unlike the usual one it neither collapses at 0 and n nor leaves [0, 1]. `n` counts
     independent items, and is not 0.
     """
-    z = NormalDist().inv_cdf((1 + level) / 2)
     count = np.asarray(n, np.float64)
-    share = np.asarray(hits, np.float64) / count
-    middle = share + z**2 / (2 * count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    whole = 1 + z**2 / count
+    return _score(
+        np.asarray(hits, np.float64) / count, count, NormalDist().inv_cdf((1 + level) / 2)
+    )
+
+
+def _score(share: FloatArray, count: FloatArray, quantile: float) -> tuple[FloatArray, FloatArray]:
+    """Solve Wilson's equation for shares of so many independent items."""
+    square = quantile**2
+    middle = share + square / (2 * count)
+    half = quantile * np.sqrt(share * (1 - share) / count + square / (4 * count**2))
+    whole = 1 + square / count
     # rounding must not leave a share of 0 or 1 outside its own interval
     low = np.clip((middle - half) / whole, 0.0, share)
     high = np.clip((middle + half) / whole, share, 1.0)
     return np.asarray(low), np.asarray(high)
 
 
-def coverage(n: int, p: float, level: float = 0.95) -> float:
+def is_binary(values: npt.NDArray[np.generic]) -> bool:
+    """Whether all values are 0 or 1."""
+    return bool(((values == 0) | (values == 1)).all())
+
+
+def coverage(n: int, p: float, level: float = CONFIDENCE) -> float:
     """Probability that Wilson's interval of n independent items covers their true share `p`.
 
     Exact, summed over all counts (Brown, Cai & DasGupta 2001): it steps up and down around the
@@ -46,3 +92,237 @@ def coverage(n: int, p: float, level: float = 0.95) -> float:
     weights = np.exp(ways + xlogy(hits, p) + xlog1py(n - hits, -p))
     low, high = wilson(hits, n, level)
     return float(weights[(low <= p) & (p <= high)].sum())
+
+
+# --- items in clusters ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """How far values (n_items, k) in [0, 1] lie from their means, by item and by cluster.
+
+    Added is, everywhere, one cluster of the usual size in which all is right and one in which all
+    is wrong: a sample without any difference, or with one, shows too little of how far others lie
+    apart. What is added to the squares of a cluster stands to what is added to those of its items
+    as the size of the cluster does to 1.
+    """
+
+    mean: FloatArray
+    """(k,)"""
+    of_items: FloatArray
+    """Squares of items, (k,)."""
+    of_clusters: FloatArray
+    """Squares of clusters' sums, not less than those of items: clustering tells nothing new."""
+    binary: FloatArray
+    """Squares of as many independent right and wrong items, (k,)."""
+    n_items: float
+    n_clusters: int
+    n_even: float
+    """Clusters of one size that vary as much as these do in theirs (Carter et al. 2017)."""
+
+
+def _spread(values: FloatArray, clusters: IntArray) -> _Spread:
+    sums, sizes = cluster_sums(values, clusters, most_units=len(values))
+    n, n_clusters = len(values), len(sizes)
+    mean = np.asarray(values.mean(axis=0), np.float64)
+    plain = np.asarray(((values - mean) ** 2).sum(axis=0))
+    together = ((sums - sizes[:, None] * mean) ** 2).sum(axis=0)
+    together = together * n_clusters / max(n_clusters - 1, 1) if n_clusters < n else plain
+    size = float((sizes**2).sum()) / n
+    varies = mean * (1 - mean)
+    added = 1 - 2 * varies
+    return _Spread(
+        mean,
+        plain + added,
+        np.maximum(together, plain) + added * size,
+        n * varies + added,
+        n,
+        n_clusters,
+        n / size,
+    )
+
+
+def design_effect(values: npt.NDArray[np.generic], clusters: IntArray) -> FloatArray:
+    """Return how many alike items say as much as an independent one (Kish 1965), (k,), at least 1.
+
+    `values` (n_items, k) in [0, 1]; `clusters` (n_items,). Where nothing shows how alike the items
+    of a cluster are, as where all are wrong, it is near the size of a cluster.
+    """
+    spread = _spread(np.asarray(values, np.float64), clusters)
+    return np.asarray(np.maximum(spread.of_clusters / spread.of_items, 1.0))
+
+
+def effective_n(values: npt.NDArray[np.generic], clusters: IntArray) -> FloatArray:
+    """Return how many independent right or wrong items would tell as much of the mean, (k,).
+
+    `values` (n_items, k) in [0, 1]; `clusters` (n_items,). Of right and wrong items it is their
+    number divided by the design effect; graded ones, which vary less, may count for more.
+    """
+    return _worth(_spread(np.asarray(values, np.float64), clusters))
+
+
+def _worth(spread: _Spread) -> FloatArray:
+    return np.asarray(spread.n_items * spread.binary / spread.of_clusters)
+
+
+@dataclass(frozen=True)
+class MeanEvidence:
+    """Means (k,), what they may be, and how likely they are where the truth is in the middle."""
+
+    mean: FloatArray
+    error: FloatArray
+    """Standard errors, never 0."""
+    low: FloatArray
+    """Lower ends of the intervals; NaN below five clusters, which do not show their own spread."""
+    high: FloatArray
+    """Upper ends of them."""
+    p: FloatArray
+    """Two-sided p that the true mean is midway between the bounds: 0 of differences. It is at most
+    5% exactly where the interval at 95% leaves that out; 1 below five clusters."""
+
+
+def mean_evidence(
+    values: npt.NDArray[np.generic],
+    clusters: IntArray,
+    bounds: Ends = SHARES,
+    level: float = CONFIDENCE,
+) -> MeanEvidence:
+    """Tell what the means of `values` (n_items, k) say of others of their kind.
+
+    Wilson's interval with the effective number of items in place of their number, and Student's t
+    with one degree of freedom less than there are clusters (of one size) in place of the normal
+    distribution. Of independent right or wrong items it is Wilson's own. `clusters` (n_items,);
+    `bounds` are the lowest and highest mean that is possible.
+    """
+    wide = bounds[1] - bounds[0]
+    shares = (np.asarray(values, np.float64) - bounds[0]) / wide
+    spread = _spread(shares, clusters)
+    counted = bounds == SHARES and is_binary(shares)
+    found = _judged(spread, _freedom(spread, counted=counted), level)
+    mean = np.asarray(np.asarray(values, np.float64).mean(axis=0))
+    # rounding must not put a mean outside its own interval
+    low = np.minimum(bounds[0] + wide * found.low, mean)
+    high = np.maximum(bounds[0] + wide * found.high, mean)
+    return MeanEvidence(mean, wide * found.error, low, high, found.p)
+
+
+def _freedom(spread: _Spread, *, counted: bool) -> float:
+    """Degrees of freedom: the mean of independent right or wrong items says how they spread."""
+    if counted and spread.n_clusters == spread.n_items:
+        return float("inf")
+    return max(spread.n_even - 1, 1.0)
+
+
+def _judged(spread: _Spread, freedom: float, level: float) -> MeanEvidence:
+    from scipy.special import stdtr, stdtrit  # noqa: PLC0415 - slow to import, not for --help
+
+    mean, worth = np.clip(spread.mean, 0.0, 1.0), _worth(spread)
+    error = np.sqrt(spread.of_clusters) / spread.n_items
+    if spread.n_clusters < FEWEST:
+        unknown = np.full(mean.shape, np.nan)
+        return MeanEvidence(mean, error, unknown, unknown, np.ones(mean.shape))
+    low, high = _score(mean, worth, float(stdtrit(freedom, (1 + level) / 2)))
+    p = 2 * stdtr(freedom, -np.abs(2 * mean - 1) * np.sqrt(worth))
+    return MeanEvidence(mean, error, low, high, np.asarray(p))
+
+
+# --- two means of different items -------------------------------------------------------------
+
+
+def stratified_difference(
+    parts: Sequence[tuple[FloatArray, FloatArray]], level: float = CONFIDENCE
+) -> MeanEvidence:
+    """Tell what the mean of the strata's differences, first less second, says; arrays are (1,).
+
+    `parts`: shares of independent items of two kinds in each stratum, (n,) each, not empty; strata
+    count alike. The spread within strata is put together over all of them. Unknown, as below five
+    clusters, where either kind has fewer than five items or these are all alone in their strata.
+    """
+    kinds = [kind for part in parts for kind in part]
+    sizes = np.array([len(kind) for kind in kinds], np.float64)
+    difference = np.array([np.mean([one.mean() - other.mean() for one, other in parts])])
+    middle = float(np.concatenate(kinds).mean())
+    squares = sum(float(((kind - kind.mean()) ** 2).sum()) for kind in kinds)
+    freedom = float((sizes - 1).sum())
+    # one item more that is right and one that is wrong, of either kind
+    pooled = (squares + 2 * (1 - 2 * middle * (1 - middle))) / max(freedom, 1.0)
+    count = len(parts) ** 2 / float((1 / sizes).sum())
+    share = (1 + difference) / 2
+    fewest = min(sum(len(part[i]) for part in parts) for i in (0, 1))
+    spread = _Spread(
+        mean=share,
+        of_items=np.array([count * pooled / 4]),
+        of_clusters=np.array([count * pooled / 4]),
+        binary=np.maximum(count * share * (1 - share), count * pooled / 4),
+        n_items=count,
+        n_clusters=min(fewest, int(freedom)),
+        n_even=freedom + 1,
+    )
+    found = _judged(spread, max(freedom, 1.0), level)
+    low, high = 2 * found.low - 1, 2 * found.high - 1
+    return MeanEvidence(difference, 2 * found.error, low, high, found.p)
+
+
+def unpaired_difference(
+    samples: tuple[FloatArray, FloatArray],
+    clusters: tuple[IntArray, IntArray],
+    level: float = CONFIDENCE,
+) -> MeanEvidence:
+    """Tell what the mean of the second sample less that of the first says; arrays are (1,).
+
+    Newcombe's hybrid of the two score intervals (1998, method 10), of as many items as clusters are
+    worth. P is 1 less the level at which it would end at 0. `samples`: shares, (n_a,) and (n_b,),
+    with their `clusters`.
+    """
+    spreads = tuple(
+        _spread(np.asarray(of, np.float64)[:, None], which)
+        for of, which in zip(samples, clusters, strict=True)
+    )
+    freedoms = tuple(
+        _freedom(each, counted=is_binary(of)) for of, each in zip(samples, spreads, strict=True)
+    )
+    difference = spreads[1].mean - spreads[0].mean
+    errors = [np.sqrt(each.of_clusters) / each.n_items for each in spreads]
+    error = np.hypot(*errors)
+    if min(each.n_clusters for each in spreads) < FEWEST:
+        unknown = np.array([np.nan])
+        return MeanEvidence(difference, error, unknown, unknown, np.ones(1))
+    low, high = _hybrid(spreads, freedoms, (1 - level) / 2)
+    p = np.array([_p_of_hybrid(spreads, freedoms)])
+    return MeanEvidence(difference, error, low, high, p)
+
+
+def _hybrid(
+    spreads: Sequence[_Spread], freedoms: Sequence[float], tail: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return Newcombe's interval that leaves out `tail` at either end, (1,) each."""
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import, not for --help
+
+    (a, b), ends = (
+        (each.mean for each in spreads),
+        [
+            _score(each.mean, _worth(each), -float(stdtrit(freedom, tail)))
+            for each, freedom in zip(spreads, freedoms, strict=True)
+        ],
+    )
+    difference = b - a
+    return (
+        difference - np.hypot(b - ends[1][0], ends[0][1] - a),
+        difference + np.hypot(ends[1][1] - b, a - ends[0][0]),
+    )
+
+
+def _p_of_hybrid(spreads: Sequence[_Spread], freedoms: Sequence[float]) -> float:
+    """Return twice the tail at which the interval ends at 0: the ends move apart as it falls."""
+    from scipy.optimize import brentq  # noqa: PLC0415 - slow to import
+
+    up = bool(spreads[1].mean >= spreads[0].mean)
+
+    def end(log_tail: float) -> float:
+        low, high = _hybrid(spreads, freedoms, float(np.exp(log_tail)))
+        return float(low[0] if up else -high[0])
+
+    most, least = np.log(0.5), np.log(_LEAST)
+    if end(most) <= 0:
+        return 1.0
+    return 2 * float(np.exp(least if end(least) > 0 else brentq(end, least, most, xtol=1e-9)))

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.analysis.intervals import wilson
+from llprobe.analysis.intervals import is_binary, wilson
 from llprobe.analysis.resample import bootstrap_means, expanded, interval
-from llprobe.analysis.significance import detectable, is_binary, mcnemar, sign_flip
+from llprobe.analysis.significance import detectable, mcnemar, sign_flip
 from llprobe.errors import UsageError
 
 __all__ = ["BestAgainstLast", "Comparison", "best_against_last", "compare"]

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.analysis.intervals import is_binary
 from llprobe.analysis.resample import cluster_sums
 from llprobe.errors import UsageError
 
@@ -23,7 +24,6 @@ __all__ = [
     "benjamini_hochberg",
     "detectable",
     "holm",
-    "is_binary",
     "items_needed",
     "mcnemar",
     "sign_flip",
@@ -45,11 +45,6 @@ _CHUNK: Final = 1 << 20
 
 
 # --- tests ------------------------------------------------------------------------------------
-
-
-def is_binary(values: npt.NDArray[np.generic]) -> bool:
-    """Whether all values are 0 or 1."""
-    return bool(((values == 0) | (values == 1)).all())
 
 
 def mcnemar(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

@@ -16,10 +16,10 @@ from llprobe.analysis import measures
 from llprobe.analysis.baselines import baselines, better_baseline, length_bias
 from llprobe.analysis.calibration import brier, calibration
 from llprobe.analysis.depth import LayerFinding, Stability, layer_findings, stability
-from llprobe.analysis.intervals import wilson
+from llprobe.analysis.intervals import is_binary, wilson
 from llprobe.analysis.options import OptionTable
 from llprobe.analysis.resample import bootstrap_means, expanded, interval
-from llprobe.analysis.significance import above_baseline, holm, is_binary
+from llprobe.analysis.significance import above_baseline, holm
 from llprobe.errors import UsageError
 from llprobe.report.spans import spans
 from llprobe.store import CellRecord
