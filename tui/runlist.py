@@ -85,7 +85,7 @@ def best_of(store: Store, run: str) -> Best | None:
     from llprobe.report import summaries  # noqa: PLC0415 - in a thread, after the first screen
 
     each = [_best(summary.row()) for summary in summaries(store, run)]
-    return max(each, key=lambda best: best.above, default=None)
+    return max(each, key=lambda best: round(best.above, 9), default=None)
 
 
 def _best(row: Mapping[str, Any]) -> Best:

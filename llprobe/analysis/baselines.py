@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from llprobe.analysis import measures
 from llprobe.analysis.options import OptionTable
+from llprobe.analysis.rounding import argmax_first
 from llprobe.analysis.significance import above_baseline, holm
 
 __all__ = [
@@ -90,7 +91,7 @@ def better_baseline(table: OptionTable, metric: str = "mc1") -> BetterBaseline:
     """Return, at every layer, the baseline of the highest mean; chance goes before equals."""
     known, n_layers = baselines(table, metric), len(table.layers)
     means = np.stack([np.broadcast_to(each.mean, n_layers) for each in known])
-    chosen = means.argmax(axis=0)
+    chosen = argmax_first(means.T)
     names = tuple(known[i].name for i in chosen.tolist())
     return BetterBaseline(_picked(table, known, chosen), names, means.max(axis=0))
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.analysis.rounding import above, argmax_first
+
 __all__ = ["line_is_closer", "p_of_step", "step_column", "step_size"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -17,17 +19,20 @@ IntArray = npt.NDArray[np.int64]
 
 
 def _gains(curves: FloatArray) -> FloatArray:
-    """Squares that a step before each of the columns 1..k-1 explains: (n_curves, k - 1)."""
+    """Root of the squares that a step before each column 1..k-1 explains: (n_curves, k - 1).
+
+    It is in the unit of the curves, so that rounding is as small in it as in them.
+    """
     k = curves.shape[1]
     before = np.arange(1, k)
     centred = curves - curves.mean(axis=1, keepdims=True)
     sums = np.cumsum(centred, axis=1)[:, :-1]
-    return np.asarray(sums**2 * k / (before * (k - before)), np.float64)
+    return np.asarray(np.abs(sums) * np.sqrt(k / (before * (k - before))), np.float64)
 
 
 def step_column(curves: FloatArray) -> IntArray:
     """Find the first column after the best step of each curve (n_curves, k): (n_curves,)."""
-    return np.asarray(_gains(curves).argmax(axis=1) + 1, np.int64)
+    return np.asarray(argmax_first(_gains(curves)) + 1, np.int64)
 
 
 def step_size(curve: FloatArray, column: int) -> float:
@@ -42,11 +47,11 @@ def p_of_step(curve: FloatArray, means: FloatArray) -> float:
     """
     observed = _gains(curve[None]).max()
     noise = _gains(means - curve).max(axis=1)
-    return float((1 + np.count_nonzero(noise >= observed)) / (1 + len(noise)))
+    return float((1 + np.count_nonzero(~above(observed, noise))) / (1 + len(noise)))
 
 
 def line_is_closer(curve: FloatArray) -> bool:
     """Whether a straight line through `curve` (k,) leaves smaller squares than the best step."""
     x = np.arange(len(curve)) - (len(curve) - 1) / 2
     centred = curve - curve.mean()
-    return bool((x @ centred) ** 2 / (x @ x) > _gains(curve[None]).max())
+    return bool(above(abs(x @ centred) / np.sqrt(x @ x), _gains(curve[None]).max()))

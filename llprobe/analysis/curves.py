@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llprobe.analysis.metrics import chance, mc1, mc2, mc3, normalised, shortest
+from llprobe.analysis.rounding import argmax_first
 
 __all__ = ["METRICS", "Curve", "Means", "Scored", "item_curves", "item_metrics"]
 
@@ -63,7 +64,7 @@ class Means(ABC):
 
     def best_layer(self, metric: str = "mc1") -> int:
         """The layer of the highest mean, the first of equals."""
-        return self.layers[int(self.mean(metric).argmax())]
+        return self.layers[int(argmax_first(self.mean(metric)))]
 
     def at(self, layer: int, metric: str = "mc1") -> float | None:
         """Mean at a layer, None where that layer was not scored."""

@@ -22,6 +22,7 @@ from llprobe.analysis.finding import (
     LayerFinding,
     PeakFinding,
     Stability,
+    critical,
     from_here_on,
     layer_interval,
     n_clusters,
@@ -31,6 +32,7 @@ from llprobe.analysis.finding import (
 )
 from llprobe.analysis.onset import excess_over, onset
 from llprobe.analysis.resample import bootstrap_means, expanded
+from llprobe.analysis.rounding import above, argmax_first, at_least, differs
 
 __all__ = [
     "RISE",
@@ -54,8 +56,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 RISE: Final = 0.95
 """Share of the rise from baseline to peak at which a curve counts as saturated."""
-_NOTHING: Final = 1e-9
-"""Differences and errors below this are rounding."""
 
 
 def layer_findings(
@@ -117,7 +117,7 @@ def jump(
     column = int(step_column(curve[None])[0])
     spread = expanded(drawn, curve, n_clusters(clusters))
     size, p = step_size(curve, column), p_of_step(curve, spread)
-    if p > 1 - LEVEL or size == 0:
+    if p > 1 - LEVEL or not differs(size, 0):
         note = f"no step: one of {size:+.3f} has p = {p:.2g} where nothing changes"
         return JumpFinding("jump", None, None, None, None, note, size, p)
     low, high = layer_interval(step_column(drawn), layers)
@@ -139,15 +139,16 @@ def peak(
 ) -> PeakFinding:
     """Find the layer of the highest mean, the first of equals, and those that are tied with it.
 
-    A layer is tied unless some layer is better than it by more than the largest of its paired
-    differences reaches by chance in 95% of resamples (multiple comparisons with the best, Hsu
-    1984). `means` (n_resamples, k): bootstrap means of `values`.
+    A layer is tied unless some layer is better than it by more than Student's t of their paired
+    difference allows at 5%, corrected for the number of layers that could be (Bonferroni: it holds
+    however layers are correlated, and for few items, where a bootstrap knows too few differences).
+    `means` (n_resamples, k): bootstrap means of `values`.
     """
     short = too_few(clusters, len(layers), 1)
     if not values.size:
         return PeakFinding("peak", None, None, None, None, short, ())
     curve = np.asarray(values.mean(axis=0), np.float64)
-    layer = layers[int(curve.argmax())]
+    layer = layers[int(argmax_first(curve))]
     depth = relative(layer, n_layers)
     if short:
         return PeakFinding("peak", layer, None, None, depth, short, tuple(layers))
@@ -158,28 +159,17 @@ def peak(
 
 
 def _tied(curve: FloatArray, drawn: FloatArray, clusters: IntArray) -> BoolArray:
-    """Whether each layer may be the best one, (k,)."""
-    errors = paired_errors(drawn, clusters)
-    spread = expanded(drawn, curve, n_clusters(clusters))
-    noise = np.ascontiguousarray((spread - curve).T)
-    found = [_may_be_best(j, curve, noise, errors[j]) for j in range(len(curve))]
-    return np.array(found)
+    """Whether each layer may be the best one, (k,).
 
-
-def _may_be_best(column: int, curve: FloatArray, noise: FloatArray, errors: FloatArray) -> bool:
-    """Whether no layer is better than this one by more than chance makes the largest lead.
-
-    `noise` (k, n_resamples) of the means, `errors` (k,) of their differences from this one.
+    One cluster more that differs is added to every pair: few that agree do not show how far others
+    would lie apart.
     """
-    lead = curve - curve[column]
-    varies = errors > _NOTHING
-    if (lead[~varies] > _NOTHING).any():
-        return False
-    if not varies.any():
-        return True
-    scale = errors[varies]
-    largest = ((noise[varies] - noise[column]) / scale[:, None]).max(axis=0)
-    return bool((lead[varies] / scale).max() <= np.quantile(largest, LEVEL))
+    errors = np.hypot(
+        paired_errors(drawn, clusters), 1 / np.sqrt(len(clusters) * n_clusters(clusters))
+    )
+    quantile = critical(clusters, 1 - (1 - LEVEL) / max(len(curve) - 1, 1))
+    leads = curve - curve[:, None]
+    return np.asarray(~above(leads, quantile * errors).any(axis=1), np.bool_)
 
 
 # --- saturation -------------------------------------------------------------------------------
@@ -217,12 +207,12 @@ def saturation(
 def _saturated(curves: FloatArray, floor: float) -> IntArray:
     """Column at which each of (n, k) comes to stay near its peak: (n,); k where none rises."""
     k, top = curves.shape[1], curves.max(axis=1, keepdims=True)
-    reached = curves >= floor + RISE * (top - floor)
-    after_peak = np.arange(k) > curves.argmax(axis=1)[:, None]
-    return np.where(top[:, 0] > floor, from_here_on(reached | after_peak), k)
+    reached = at_least(curves, floor + RISE * (top - floor))
+    after_peak = np.arange(k) > argmax_first(curves)[:, None]
+    return np.where(above(top[:, 0], floor), from_here_on(reached | after_peak), k)
 
 
 def _fall(curve: FloatArray, floor: float, layers: Sequence[int]) -> str:
-    reached = curve >= floor + RISE * (curve.max() - floor)
+    reached = at_least(curve, floor + RISE * (curve.max() - floor))
     last = int(np.flatnonzero(reached)[-1])
     return "" if last == len(layers) - 1 else f"falls again after layer {layers[last]}"

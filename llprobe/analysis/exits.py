@@ -21,6 +21,7 @@ from llprobe.analysis.finding import (
     relative,
     too_few,
 )
+from llprobe.analysis.rounding import at_least
 
 __all__ = ["early_exit", "stability"]
 
@@ -44,7 +45,9 @@ def early_exit(
     columns = _exit_columns(choices)
     per_item = _numbers(layers)[columns]
     done = np.cumsum(np.bincount(columns, minlength=len(layers))) / len(columns)
-    first, middle, third = (layers[int((done >= share).argmax())] for share in (0.25, 0.5, 0.75))
+    first, middle, third = (
+        layers[int(at_least(done, share).argmax())] for share in (0.25, 0.5, 0.75)
+    )
     low, high = (None, None) if short else _median_interval(columns, done, layers, clusters)
     saved = float(np.clip(1 - per_item / n_layers, 0, 1).mean())
     depth = relative(middle, n_layers)
@@ -72,8 +75,8 @@ def _median_interval(
 ) -> tuple[int | None, int | None]:
     """Layers at which the share of items that are done may be a half."""
     wide = critical(clusters, (1 + LEVEL) / 2) * _half_errors(columns, done, clusters)
-    low = int((done + wide >= 0.5).argmax())
-    high = int((done - wide >= 0.5).argmax())
+    low = int(at_least(done + wide, 0.5).argmax())
+    high = int(at_least(done - wide, 0.5).argmax())
     return layers[low], layers[high]
 
 

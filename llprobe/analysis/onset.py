@@ -29,6 +29,7 @@ from llprobe.analysis.finding import (
     too_few,
 )
 from llprobe.analysis.resample import bootstrap_means
+from llprobe.analysis.rounding import above, argmax_first, at_least
 
 __all__ = ["excess_over", "onset"]
 
@@ -72,7 +73,7 @@ def onset(
     drawn = bootstrap_means(excess, clusters, seed=seed) if means is None else means
     mean = np.asarray(excess.mean(axis=0), np.float64)
     bars = _bars(_null_errors(values, baseline, drawn, clusters), clusters)
-    above_from = int(from_here_on((mean > bars.one)[None])[0])
+    above_from = int(from_here_on(above(mean, bars.one)[None])[0])
     if above_from == len(layers):
         note = _why_none(mean, bars, layers)
         return LayerFinding("onset", None, None, None, None, note)
@@ -116,19 +117,19 @@ def _begins(means: FloatArray, above_from: int, bars: _Bars, share: float = 1.0)
     k = means.shape[1]
     level = means[:, above_from:].mean(axis=1, keepdims=True)
     bar = share * np.minimum(bars.one, level / 2)
-    ended = (means <= np.minimum(share * bars.one, level - bars.all)) | (level <= 0)
+    ended = at_least(np.minimum(share * bars.one, level - bars.all), means) | ~above(level, 0)
     unbroken = ~np.logical_or.accumulate(ended[:, ::-1], axis=1)[:, ::-1]
     gain = np.cumsum((means - bar)[:, ::-1], axis=1)[:, ::-1]
-    found = np.where(unbroken, gain, -np.inf).argmax(axis=1)
+    found = argmax_first(np.where(unbroken, gain, gain.min() - 1))
     return np.asarray(np.where(unbroken[:, -1], found, k), np.int64)
 
 
 def _why_none(mean: FloatArray, bars: _Bars, layers: Sequence[int]) -> str:
     """Say why there is no onset."""
-    above = np.flatnonzero(mean > bars.all)
-    if above.size:
-        return f"above the baseline up to layer {layers[int(above[-1])]}, but not to the last one"
-    n_below = int((mean < -bars.all).sum())
+    passed = np.flatnonzero(above(mean, bars.all))
+    if passed.size:
+        return f"above the baseline up to layer {layers[int(passed[-1])]}, but not to the last one"
+    n_below = int(above(-bars.all, mean).sum())
     if n_below:
         return (
             f"never above the baseline, and below it at {n_below} of {len(layers)} layers, "

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from llprobe.analysis.intervals import is_binary, wilson
 from llprobe.analysis.resample import bootstrap_means, expanded, interval
+from llprobe.analysis.rounding import above, argmax_first, at_least
 from llprobe.analysis.significance import detectable, mcnemar, sign_flip
 from llprobe.errors import UsageError
 
@@ -22,8 +23,6 @@ __all__ = ["BestAgainstLast", "Comparison", "best_against_last", "compare"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_ROUNDING: Final = 1e-12
-"""Differences of means below this are none."""
 _FEWEST: Final = 6
 """Clusters below which no test reaches 5%, two-sided."""
 
@@ -100,7 +99,7 @@ def compare(
     p = mcnemar(first, second) if exact else float(sign_flip(more[:, None], clusters, seed)[0])
     return Comparison(
         len(first), n_clusters, float(first.mean()), float(second.mean()), float(more.mean()),
-        float(low[0]), float(high[0]), p, int((more > 0).sum()), int((more < 0).sum()),
+        float(low[0]), float(high[0]), p, int(above(more, 0).sum()), int(above(-more, 0).sum()),
         _detectable(more, clusters),
     )  # fmt: skip
 
@@ -141,7 +140,7 @@ def best_against_last(
     """
     found = np.asarray(values, np.float64)
     means = found.mean(axis=0)
-    best = int(means.argmax())
+    best = int(argmax_first(means))
     pair = compare(found[:, -1], found[:, best], clusters, seed, level)
     drawn = bootstrap_means(found, clusters, seed=seed)
     luck = expanded(drawn, means, pair.n_clusters) - means
@@ -154,7 +153,7 @@ def best_against_last(
         "difference": lead - optimism,
         "low": lead - max(float(np.quantile(worst, 1 - tail)), optimism),
         "high": lead - min(float(np.quantile(luck[:, best], tail)), optimism),
-        "p": float((1 + (worst >= lead - _ROUNDING).sum()) / (1 + len(worst))),
+        "p": float((1 + at_least(worst, lead).sum()) / (1 + len(worst))),
     }
     more = {"best": best, "optimism": optimism, "in_play": tuple(in_play.tolist())}
     return BestAgainstLast(**asdict(pair) | changed | more)
@@ -162,7 +161,7 @@ def best_against_last(
 
 def _optimism(means: FloatArray, luck: FloatArray) -> float:
     """How far the layers that are best in resamples lie above their own means, on average."""
-    chosen = (means + luck).argmax(axis=1)
+    chosen = argmax_first(means + luck)
     return max(float(luck[np.arange(len(luck)), chosen].mean()), 0.0)
 
 
@@ -172,6 +171,6 @@ def _in_play(means: FloatArray, luck: FloatArray, best: int, n: int) -> IntArray
     The last and the best one are among them.
     """
     threshold = np.sqrt(2 * np.log(np.log(max(n, 3))))
-    close = means - means[-1] >= -threshold * luck.std(axis=0)
+    close = at_least(means - means[-1], -threshold * luck.std(axis=0))
     close[[-1, best]] = True
     return np.flatnonzero(close)

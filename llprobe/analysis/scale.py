@@ -15,6 +15,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.analysis.rounding import argmax_first
 from llprobe.analysis.steps import (
     MARGIN,
     Designs,
@@ -258,7 +259,7 @@ def next_size(data: Sizes) -> NextSize | None:
         return None
     weights = gap_weights(Designs.of(data.x, data.covariance, margin=1), data.accuracy)
     gaps = np.flatnonzero(np.diff(data.x) > 0)
-    chosen = int(gaps[(weights * np.diff(data.x)[gaps]).argmax()])
+    chosen = int(gaps[argmax_first(weights * np.diff(data.x)[gaps])])
     low, high = float(data.x[chosen]), float(data.x[chosen + 1])
     share = float(weights[int(np.searchsorted(gaps, chosen))])
     return NextSize((low, high), (low + high) / 2, share)

@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.analysis.intervals import is_binary
+from llprobe.analysis.intervals import design_effect, is_binary
 from llprobe.analysis.resample import cluster_sums
+from llprobe.analysis.rounding import EPSILON
 from llprobe.errors import UsageError
 
 __all__ = [
@@ -70,8 +71,7 @@ def sign_flip(
     sums, _ = cluster_sums(differences, clusters, seed, _MOST_UNITS)
     observed = sums.sum(axis=0)
     size = np.abs(observed) if two_sided else observed
-    # sums of the same numbers in another order differ by rounding
-    bar = size - 1e-9 * np.abs(sums).sum(axis=0)
+    bar = size - EPSILON * np.abs(sums).sum(axis=0)
     reached, tried = np.zeros(sums.shape[1]), 0
     for signs in _signs(len(sums), seed):
         flipped = signs @ sums
@@ -109,32 +109,48 @@ def above_baseline(
     """P, by layer (k,), that the mean of `values` (n_items, k) is not above that of `baseline`.
 
     `baseline` (n_items,) or (n_items, k). One-sided, not corrected over layers (see `holm`).
-    Where values are 0 or 1, no items share a cluster and the baseline gives each item a chance
-    strictly between 0 and 1, the test is the exact binomial one at the mean chance: where chances
-    differ it can only be too careful (Hoeffding 1956). Otherwise, as where the baseline is another
-    way of choosing, items are paired with their baseline, and the signs of the clusters' sums are
-    flipped (`sign_flip`).
+    Where values are 0 or 1 and the baseline gives each item a chance strictly between 0 and 1, it
+    is the binomial tail at the mean chance, of as many items as the clusters are worth (Rao & Scott
+    1992): exact where no items share a cluster, and where chances differ it can only be too careful
+    (Hoeffding 1956). Signs may not be flipped there: a share at a chance of 0.1 does not lie evenly
+    about it. Otherwise, as where the baseline is another way of choosing, items are paired with
+    their baseline, and the signs of the clusters' sums are flipped (`sign_flip`).
     """
     against = baseline[:, None] if baseline.ndim == 1 else baseline
-    alone = len(np.unique(clusters)) == len(clusters)
-    guessed = np.broadcast_to(((against > 0) & (against < 1)).all(axis=0), values.shape[1])
-    exact = guessed & (alone and is_binary(values))
-    found = np.empty(values.shape[1])
-    hits, share = values.sum(axis=0), np.broadcast_to(against.mean(axis=0), exact.shape)
-    found[exact] = _binomial_tail(hits[exact], len(values), share[exact])
-    if not exact.all():
-        differences = np.asarray(values - against, np.float64)[:, ~exact]
-        found[~exact] = sign_flip(differences, clusters, seed, two_sided=False)
-    return found
+    chances = np.broadcast_to(((against > 0) & (against < 1)).all(axis=0), values.shape[1])
+    guessed = chances & is_binary(values)
+    p = np.empty(values.shape[1])
+    if guessed.any():
+        share = np.broadcast_to(against.mean(axis=0), guessed.shape)[guessed]
+        alike = _alike(values, clusters)[guessed]
+        hits = values.sum(axis=0)[guessed]
+        p[guessed] = _binomial_tail(hits / alike, len(values) / alike, share)
+    if not guessed.all():
+        differences = np.asarray(values - against, np.float64)[:, ~guessed]
+        p[~guessed] = sign_flip(differences, clusters, seed, two_sided=False)
+    return p
 
 
-def _binomial_tail(hits: npt.ArrayLike, n: int, p: FloatArray | float) -> FloatArray:
-    """Probability of at least so many hits of n, by the incomplete beta function."""
+def _alike(values: FloatArray, clusters: IntArray) -> FloatArray:
+    """Return how many items say as much as an independent one, by layer (k,).
+
+    The mean over layers is the least: one layer of few clusters may by luck show too little.
+    """
+    effect = design_effect(values, clusters)
+    return np.asarray(np.maximum(effect, effect.mean()), np.float64)
+
+
+def _binomial_tail(hits: npt.ArrayLike, n: npt.ArrayLike, p: FloatArray | float) -> FloatArray:
+    """Probability of at least so many hits of n, by the incomplete beta function.
+
+    It goes on between whole numbers, which fractions of items need.
+    """
     from scipy.special import betainc  # noqa: PLC0415 - slow to import, not needed by --help
 
-    count = np.asarray(hits, np.float64)
-    tail = betainc(np.maximum(count, 1), n - np.maximum(count, 1) + 1, p) if n else 1.0
-    return np.asarray(np.where(count > 0, tail, 1.0), np.float64)
+    count, of = np.asarray(hits, np.float64), np.asarray(n, np.float64)
+    some = count > 0
+    tail = betainc(np.where(some, count, 1.0), np.maximum(of - count, 0.0) + 1, p)
+    return np.asarray(np.where(some, tail, 1.0), np.float64)
 
 
 # --- many tests -------------------------------------------------------------------------------

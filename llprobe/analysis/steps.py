@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.analysis.rounding import argmax_first, at_least
+
 __all__ = [
     "MARGIN",
     "Designs",
@@ -106,7 +108,7 @@ def _gain(designs: Designs, curves: FloatArray) -> FloatArray:
 def fit(designs: Designs, curve: FloatArray) -> Fit:
     """Fit the best step to a curve (n,)."""
     _, steps = _squares(designs, curve[None])
-    split = designs.splits[int(steps[0].argmin())]
+    split = designs.splits[int(argmax_first(-steps[0]))]
     return Fit(split, float(curve[split:].mean() - curve[:split].mean()))
 
 
@@ -130,7 +132,7 @@ def p_of_line(designs: Designs, curve: FloatArray, n_resamples: int, seed: int) 
     """Probability of a step's gain as large as that of `curve` (n,) where the line holds."""
     fitted, variance = _line(designs, curve)
     drawn = _simulated(designs, fitted, variance, n_resamples, seed)
-    reached = int((_gain(designs, drawn) >= _gain(designs, curve[None])[0]).sum())
+    reached = int(at_least(_gain(designs, drawn), _gain(designs, curve[None])[0]).sum())
     return (1 + reached) / (1 + n_resamples)
 
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
-
 from llprobe.analysis.finding import ExitFinding, JumpFinding, LayerFinding, PeakFinding, Stability
+from llprobe.analysis.rounding import argmax_first
 from llprobe.page.data import CellView, Page
 from llprobe.page.rows import layer_text, ranges
 
@@ -41,7 +40,7 @@ def sentences(view: CellView) -> Iterator[str]:
 
 def _best(view: CellView, peak: LayerFinding | None) -> str:
     curve, layers = view.curves["mc1"], view.cell.layers
-    best = int(np.argmax(curve.mean))
+    best = int(argmax_first(curve.mean))
     said = (
         f"Best at layer {layers[best]}: {_percent(curve.mean[best])} "
         f"[{_percent(curve.low[best])}, {_percent(curve.high[best])}]"

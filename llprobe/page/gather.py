@@ -16,6 +16,7 @@ import numpy as np
 from llprobe import published, report
 from llprobe.analysis.measures import metric as metric_of
 from llprobe.analysis.options import OptionTable
+from llprobe.analysis.rounding import argmax_first
 from llprobe.errors import UsageError
 from llprobe.page.data import (
     CellView,
@@ -122,7 +123,7 @@ def _with_stars(views: Sequence[CellView], marks: Sequence[str]) -> tuple[CellVi
 
 
 def _best_stars(curve: CurveEvidence) -> str:
-    return stars(float(curve.p_adjusted[int(np.argmax(curve.mean))]))
+    return stars(float(curve.p_adjusted[int(argmax_first(curve.mean))]))
 
 
 def _model(cell: CellRecord) -> ModelView:

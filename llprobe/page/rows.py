@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from llprobe.analysis.finding import LayerFinding, PeakFinding
+from llprobe.analysis.rounding import argmax_first
 from llprobe.page.data import CellView, Page
 from llprobe.report import sparkline
 from llprobe.report.spans import spans
@@ -73,7 +74,7 @@ def summary_rows(page: Page) -> list[dict[str, Entry]]:
 
 def _row(view: CellView) -> dict[str, Entry]:
     curve, cell = view.curves["mc1"], view.cell
-    best = int(np.argmax(curve.mean))
+    best = int(argmax_first(curve.mean))
     peak = next((f for f in curve.findings if isinstance(f, PeakFinding)), None)
     onset = next((f for f in curve.findings if f.name == "onset"), None)
     clusters = f"in {curve.n_clusters} clusters" if curve.n_clusters < curve.n_items else ""

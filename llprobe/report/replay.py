@@ -20,6 +20,7 @@ from llprobe.analysis.finding import LayerFinding, PeakFinding, from_here_on
 from llprobe.analysis.onset import excess_over
 from llprobe.analysis.options import OptionTable
 from llprobe.analysis.resample import bootstrap_means
+from llprobe.analysis.rounding import argmax_first
 from llprobe.errors import RunError, UsageError
 from llprobe.report.evidence import mean_interval
 from llprobe.report.tables import option_table
@@ -135,6 +136,6 @@ def _frame(cell: CellRecord, table: OptionTable, values: FloatArray, metric: str
 
 def _leads_from(values: FloatArray) -> int:
     """Count the items (n_items, n_layers) after which the last best column stays the best."""
-    best = np.cumsum(values, axis=0).argmax(axis=1)
+    best = argmax_first(np.cumsum(values, axis=0))
     leads = np.asarray(best == best[-1], np.bool_)
     return int(from_here_on(leads[None])[0]) + 1

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from rich.text import Text
 
+from llprobe.analysis.rounding import argmax_first
 from llprobe.page.rows import ranges
 from llprobe.plots.gather.wish import METRIC_NAMES
 from llprobe.plots.shapes import Curves, CurvesPanel, Level, Line
@@ -37,7 +38,7 @@ def words(replay: Replay, frame: Frame) -> Iterator[Text]:
 
 
 def _best(replay: Replay, frame: Frame) -> Text:
-    best = int(np.argmax(frame.mean))
+    best = int(argmax_first(frame.mean))
     low, high = 100 * float(frame.low[best]), 100 * float(frame.high[best])
     tied = frame.peak.tied
     others = f"; it may be any of the layers {ranges(tied)}" if len(tied) > 1 else ""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from llprobe.analysis.depth import onset
 from llprobe.analysis.measures import metric
 from llprobe.analysis.paired import compare
+from llprobe.analysis.rounding import above
 from llprobe.report.ask.verdict import (
     CANNOT,
     MATTERS,
@@ -64,7 +65,7 @@ def _row(side: Side, a: Side, b: Side, seed: int) -> tuple[Row, str]:
     x, y = metric(one.table, "mc1"), metric(other.table, "mc1")
     clusters, layers = one.table.clusters, one.table.layers
     found = compare(x[:, -1], y[:, -1], clusters, seed=seed)
-    up, down = (y, x) if found.difference > 0 else (x, y)
+    up, down = (y, x) if above(found.difference, 0) else (x, y)
     parts = onset(up, down, layers, side.n_layers, clusters, seed)
     told = {"pair": f"{a.label}-{b.label}", "layer": layers[-1]}
     means = {"accuracy_a": found.a, "accuracy_b": found.b}

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from llprobe.analysis.measures import metric
 from llprobe.analysis.resample import RESAMPLES, interval
+from llprobe.analysis.rounding import at_least
 from llprobe.analysis.significance import items_needed
 from llprobe.errors import UsageError
 from llprobe.report.ask.verdict import (
@@ -88,7 +89,7 @@ def matched_difference(
     low, high = interval(drawn[:, None])
     known = min(len(of) for part in parts for of in part) > 1
     # rounding must not make equal differences unequal
-    as_far = int((np.abs(permuted) >= abs(difference) - 1e-12).sum())
+    as_far = int(at_least(np.abs(permuted), abs(difference)).sum())
     return Matched(
         float(observed[0]), float(observed[1]), difference,
         float(low[0]) if known else None, float(high[0]) if known else None,

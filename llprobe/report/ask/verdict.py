@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from llprobe.analysis.finding import FEWEST
 from llprobe.analysis.paired import Comparison
+from llprobe.analysis.rounding import above
 from llprobe.analysis.significance import items_needed
 from llprobe.errors import UsageError
 from llprobe.report.compare import LEVEL
@@ -128,8 +129,8 @@ def sort_rows(rows: Sequence[Row]) -> Sorted:
     other = [row for row in rows if row["p_adjusted"] >= LEVEL]
     small = [row for row in other if row["detectable"] <= MATTERS and _within(row)]
     return Sorted(
-        tuple(row for row in found if row["difference"] > 0),
-        tuple(row for row in found if row["difference"] < 0),
+        tuple(row for row in found if above(row["difference"], 0)),
+        tuple(row for row in found if above(0, row["difference"])),
         tuple(small),
         tuple(row for row in other if row not in small),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from llprobe.analysis.measures import metric
+from llprobe.analysis.rounding import argmax_first
 from llprobe.errors import UsageError
 from llprobe.published import PublishedRun, published_task
 from llprobe.published import table as published_table
@@ -48,7 +49,7 @@ class Curve:
     def layer(self, where: Where) -> int:
         """Return the layer meant; UsageError where there is no figure for it."""
         if where == BEST:
-            return self.layers[int(np.argmax(self.means))]
+            return self.layers[int(argmax_first(self.means))]
         return where.layer(self.layers, self.n_layers)
 
 
