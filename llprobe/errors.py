@@ -20,8 +20,10 @@ This module knows nothing else of llprobe.
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "DataError",
@@ -43,6 +45,10 @@ class LlprobeError(Exception):
     """Anything that ends a command with one line; `exit_code` is the process's exit status."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the message alone: it crosses a pipe, what it was made of need not."""
+        return copyreg.__newobj__, (type(self), *self.args)  # type: ignore[attr-defined]
 
 
 class UsageError(LlprobeError):

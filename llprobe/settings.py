@@ -1,7 +1,7 @@
 """How the engine is to run: everything beside model and questions that can decide a number.
 
-And how long it is waited for. This module knows names and limits of settings. It does not know
-what they are applied to.
+And how long it is waited for, and what reading a task may take. This module knows names and limits
+of settings. It does not know what they are applied to.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ __all__ = [
     "MAX_SEQUENCES",
     "EngineSettings",
     "Patience",
+    "ReadingLimits",
     "RpcSettings",
     "parse_layers",
     "patience",
+    "reading_limits",
     "settings_from",
 ]
 
@@ -168,17 +170,41 @@ def patience() -> Patience:
     """
     usual = Patience()
     return Patience(
-        _seconds("LLPROBE_STALL", usual.stalled), _seconds("LLPROBE_SILENT", usual.silent)
+        _positive("LLPROBE_STALL", usual.stalled, "seconds"),
+        _positive("LLPROBE_SILENT", usual.silent, "seconds"),
     )
 
 
-def _seconds(name: str, usual: float) -> float:
-    """Return a positive number of seconds from the environment; `usual` where it is not set."""
+_MOST = 1e9
+"""What stands for no limit: the system's own limits are whole numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """What reading a task with its data, or a sweep's file, may take (see task/bounded.py)."""
+
+    seconds: float = 15.0
+    """Of computing (LLPROBE_READ_SECONDS)."""
+    megabytes: float = 2000.0
+    """Of memory, each a million bytes (LLPROBE_READ_MB)."""
+
+
+def reading_limits() -> ReadingLimits:
+    """Return the limits on reading, as the environment says; UsageError for no number."""
+    usual = ReadingLimits()
+    return ReadingLimits(
+        min(_positive("LLPROBE_READ_SECONDS", usual.seconds, "seconds"), _MOST),
+        min(_positive("LLPROBE_READ_MB", usual.megabytes, "megabytes"), _MOST),
+    )
+
+
+def _positive(name: str, usual: float, unit: str) -> float:
+    """Return a positive number from the environment; `usual` where it is not set."""
     text = os.environ.get(name, "")
     try:
-        seconds = float(text or usual)
+        number = float(text or usual)
     except ValueError:
-        seconds = 0.0
-    if not seconds > 0:  # not `<=`: nan is none either
-        raise UsageError(f"{name}={text}: must be a number of seconds above 0, e.g. {usual:.0f}")
-    return seconds
+        number = 0.0
+    if not number > 0:  # not `<=`: nan is none either
+        raise UsageError(f"{name}={text}: must be a number of {unit} above 0, e.g. {usual:.0f}")
+    return number

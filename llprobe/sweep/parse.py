@@ -40,6 +40,7 @@ from llprobe.sweep.engine import gather_engine
 from llprobe.sweep.sections import Document
 from llprobe.sweep.spec import ModelEntry, SweepSpec
 from llprobe.task import read_text
+from llprobe.task.bounded import bounded
 from llprobe.task.gather import Gatherer
 from llprobe.task.yamlfile import Section
 
@@ -53,6 +54,7 @@ KEYS: Final = (
 T = TypeVar("T")
 
 
+@bounded(str)
 def read_sweep(path: str | Path) -> SweepSpec:
     """Return the sweep of a file, which must have a name; TaskError for the first mistake."""
     spec = parse_sweep(read_text(str(path), TaskError), str(path))

@@ -154,8 +154,9 @@ def _index(target: int | str, choices: Sequence[str]) -> int:
 
 def _merge(options: Sequence[str]) -> tuple[list[str], list[int]]:
     """Return the distinct options in order, and each option's place among them."""
-    distinct = list(dict.fromkeys(options))
-    return distinct, [distinct.index(option) for option in options]
+    places: dict[str, int] = {}
+    place = [places.setdefault(option, len(places)) for option in options]
+    return list(places), place
 
 
 def _true_options(

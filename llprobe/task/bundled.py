@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from llprobe.errors import TaskError, UnknownName
+from llprobe.task.bounded import bounded
 from llprobe.task.definition import Definition
 from llprobe.task.files import read_text
 from llprobe.task.include import read_task_file
@@ -22,7 +23,14 @@ from llprobe.task.render import Renderer
 from llprobe.task.shelf import Shelved, find, shelved
 from llprobe.task.yamlfile import parse_yaml
 
-__all__ = ["bundled_folder", "group_names", "hub_file", "load_definition", "task_names"]
+__all__ = [
+    "bundled_folder",
+    "group_names",
+    "hub_file",
+    "is_bundled",
+    "load_definition",
+    "task_names",
+]
 
 _PACKAGE = "llprobe.tasks"
 _SUFFIXES = (".yaml", ".yml")
@@ -50,6 +58,12 @@ def _bundled_files() -> list[tuple[str, bool]]:
     return [(file.stem, "\ngroup:" in "\n" + read_text(str(file), TaskError)) for file in files]
 
 
+def is_bundled(name: str) -> bool:
+    """Whether a task's name stands for a file that llprobe brings, and for nothing added."""
+    return name in task_names() and find(name) is None
+
+
+@bounded(lambda name: "" if is_bundled(name) else name)
 def load_definition(name_or_path: str) -> Definition:
     """Return the definition that a task's name, bundled or added, or a YAML file's path stands for.
 

@@ -7,11 +7,11 @@ Knows nothing of what the fields mean.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from llprobe.errors import DataError
 from llprobe.task.files import delimited, json_array, json_lines
 from llprobe.task.parquet import parquet_rows
+from llprobe.task.plainfile import open_plain
 from llprobe.task.records import Row
 
 __all__ = ["file_form", "rows"]
@@ -27,11 +27,11 @@ def file_form(path: str) -> str:
     A text that begins with neither `[` nor `{` is `tsv` where its first line has a tab, else
     `csv`. DataError where the file cannot be opened or holds nothing.
     """
-    try:
-        with Path(path).open("rb") as file:
+    with open_plain(path) as file:
+        try:
             head = file.read(_HEAD_BYTES)
-    except OSError as problem:
-        raise DataError(f"{path}: cannot be read ({problem.strerror})") from problem
+        except OSError as problem:
+            raise DataError(f"{path}: cannot be read ({problem.strerror})") from problem
     if head.startswith(_PARQUET):
         return "parquet"
     text = head.removeprefix(_BOM).strip()

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from llprobe.errors import DataError, TaskError
 from llprobe.task.parquet import parquet_rows
+from llprobe.task.plainfile import open_plain
 from llprobe.task.records import Row
 
 __all__ = ["data_rows", "delimited", "json_array", "json_lines", "read_text"]
@@ -26,10 +27,13 @@ _LONGEST_CELL = 16 * 1024 * 1024
 
 def read_text(path: str, error: type[TaskError] = DataError) -> str:
     """Return a file's text, without a byte-order mark; `error` if that cannot be done."""
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as problem:
-        raise error(f"{path}: cannot be read ({problem.strerror})") from problem
+    with open_plain(path, error) as file:
+        try:
+            raw = file.read()
+        except OSError as problem:
+            raise error(f"{path}: cannot be read ({problem.strerror})") from problem
+        except MemoryError as problem:
+            raise error(f"{path}: cannot be read (it is larger than the memory)") from problem
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:

@@ -9,13 +9,15 @@ that are bundled. Knows nothing of what the tasks ask.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from llprobe.errors import TaskError, UnknownName
 from llprobe.task import harness
+from llprobe.task.bounded import bounded
 from llprobe.task.bundled import bundled_folder, group_names, load_definition, task_names
 from llprobe.task.gather import Gatherer
 from llprobe.task.include import read_task_file
@@ -59,29 +61,31 @@ class _Index:
         yield from (*self.tasks, *self.groups, *self.tags)
 
 
+def _reads(names: Sequence[str]) -> str:
+    """Return those of these names that files of strangers are read for, and any name may be."""
+    tasks = _everywhere_tasks()
+    others = [name for name in names if name not in tasks]
+    files = any(Path(name).suffix.lower() in SUFFIXES for name in others)
+    return ", ".join(others) if files or _own() else ""
+
+
+def _own() -> str:
+    """Return the tasks of the user's own that were added, for messages."""
+    return ", ".join(each.name for each in shelved() if not each.task)
+
+
+@bounded(_reads)
 def expand(names: Sequence[str]) -> tuple[str, ...]:
     """Return the tasks that names stand for, as `load_definition` takes them, each once, in order.
 
     UnknownName for a name of nothing; TaskError, with file, line and key, for a group's file that
     cannot be used.
     """
-    return tuple(dict.fromkeys(task for name in names for task in _named(name)))
+    search = _Search()
+    return tuple(dict.fromkeys(task for name in names for task in search.named(name)))
 
 
-def _named(name: str) -> Iterable[str]:
-    if name in _everywhere_tasks():
-        return [name]
-    if Path(name).suffix.lower() in SUFFIXES:
-        top = read_task_file(name)
-        return _tasks(_parsed(top), ()) if is_group(top) else [name]
-    places = _places(None)
-    found = _find(name, places, ())
-    if found is None:
-        known = {each for place in places for each in place.names()}
-        raise UnknownName("task, group or tag", name, known, "(or give the path of a .yaml file)")
-    return found
-
-
+@bounded(lambda name: _reads([name]))
 def group_file(name: str) -> Group | None:
     """Return the group that a bundled group's name or a YAML file stands for; None if none."""
     if name in group_names():
@@ -97,10 +101,11 @@ def named_groups() -> list[Group]:
     return [_parsed(read_task_file(_bundled_path(name))) for name in group_names()]
 
 
+@bounded(_own)
 def tagged() -> dict[str, tuple[str, ...]]:
     """Return the tasks of each tag, of bundled and added tasks."""
     tags: dict[str, tuple[str, ...]] = {}
-    for place in _places(None):
+    for place in _Search().places(None):
         for tag, tasks in place.tags.items():
             tags[tag] = tuple(dict.fromkeys((*tags.get(tag, ()), *tasks)))
     return tags
@@ -119,12 +124,9 @@ def gather_group(top: Section, found: list[TaskError]) -> tuple[str, ...]:
     group = keep(lambda: _content(top), None)
     if group is None:
         return ()
-    found_tasks = (keep(_looking_up(member, group), ()) for member in group.members)
+    look_up, chain = _Search().member, (group.name,)
+    found_tasks = (keep(partial(look_up, each, group, chain), ()) for each in group.members)
     return tuple(dict.fromkeys(task for tasks in found_tasks for task in tasks))
-
-
-def _looking_up(member: str | Group, group: Group) -> Callable[[], list[str]]:
-    return lambda: _member(member, group, (group.name,))
 
 
 def _parsed(top: Section) -> Group:
@@ -168,54 +170,85 @@ def _listed(member: Any, where: str, folder: Path) -> str | Group:
     raise TaskError(f"{where}: a member must be a name or a group, not {shown(member)}")
 
 
-def _tasks(group: Group, chain: tuple[str, ...]) -> list[str]:
-    """Return a group's tasks; `chain` are the groups that lead here."""
-    if group.name in chain:
-        raise TaskError(f"{group.where}: the group {group.name} holds itself")
-    members = (_member(member, group, (*chain, group.name)) for member in group.members)
-    return [task for tasks in members for task in tasks]
+class _Search:
+    """Looks names up; what lies in a place is read once, however many names are looked for."""
 
+    def __init__(self) -> None:
+        self._beside: dict[Path, _Index] = {}
+        self._everywhere: list[_Index] = []
 
-def _member(member: str | Group, group: Group, chain: tuple[str, ...]) -> list[str]:
-    if isinstance(member, Group):
-        return _tasks(member, chain)
-    places = _places(group.folder)
-    if Path(member).suffix.lower() in SUFFIXES:
-        path = str(group.folder / member)
-        top = read_task_file(path)
-        return _tasks(_parsed(top), chain) if is_group(top) else [path]
-    found = _find(member, places, chain)
-    if found is None:
-        known = sorted({each for place in places for each in place.names()})
-        near = difflib.get_close_matches(member, known, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
-        passed = "; ".join(["", *places[0].unreadable[:3]])
-        raise TaskError(f"{group.where}: no task, group or tag named {member!r}; {hint}{passed}")
-    return found
+    def places(self, folder: Path | None) -> list[_Index]:
+        """Return where names are looked for, in order: beside a group's file, added, bundled."""
+        self._everywhere = self._everywhere or [_added(), _bundled()]
+        if folder is None or folder.resolve() == bundled_folder().resolve():
+            return self._everywhere
+        if folder not in self._beside:
+            self._beside[folder] = _folder(folder)
+        return [self._beside[folder], *self._everywhere]
 
+    def named(self, name: str) -> Iterable[str]:
+        """Return the tasks of a name as a user gives it."""
+        if name in _everywhere_tasks():
+            return [name]
+        if Path(name).suffix.lower() in SUFFIXES:
+            top = read_task_file(name)
+            return self.tasks(_parsed(top), ()) if is_group(top) else [name]
+        places = self.places(None)
+        found = self.find(name, places, ())
+        if found is None:
+            names = {each for place in places for each in place.names()}
+            hint = "(or give the path of a .yaml file)"
+            raise UnknownName("task, group or tag", name, names, hint)
+        return found
 
-def _find(name: str, places: Sequence[_Index], chain: tuple[str, ...]) -> list[str] | None:
-    """Return the tasks of a name, in the first place that knows it; None where none does."""
-    for place in places:
-        if name in place.tasks:
-            return [place.tasks[name]]
-        if name in place.groups:
-            return _tasks(_parsed(read_task_file(place.groups[name])), chain)
-        if name in place.tags:
-            return place.tags[name]
-    return None
+    def tasks(self, group: Group, chain: tuple[str, ...]) -> list[str]:
+        """Return a group's tasks, each once; `chain` are the groups that lead here."""
+        if group.name in chain:
+            raise TaskError(f"{group.where}: the group {group.name} holds itself")
+        chain = (*chain, group.name)
+        members = (self.member(member, group, chain) for member in group.members)
+        return list(dict.fromkeys(task for tasks in members for task in tasks))
 
+    def member(self, member: str | Group, group: Group, chain: tuple[str, ...]) -> list[str]:
+        """Return the tasks of a group's member."""
+        if isinstance(member, Group):
+            return self.tasks(member, chain)
+        places = self.places(group.folder)
+        if Path(member).suffix.lower() in SUFFIXES:
+            path = str(group.folder / member)
+            top = read_task_file(path)
+            return self.tasks(_parsed(top), chain) if is_group(top) else [path]
+        found = self.find(member, places, chain)
+        if found is None:
+            names = sorted({each for place in places for each in place.names()})
+            near = difflib.get_close_matches(member, names, n=3, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+            passed = "; ".join(["", *places[0].unreadable[:3]])
+            raise TaskError(
+                f"{group.where}: no task, group or tag named {member!r}; {hint}{passed}"
+            )
+        return found
 
-def _places(folder: Path | None) -> list[_Index]:
-    """Return where names are looked for, in order: beside a group's file, added, bundled."""
-    beside = folder is not None and folder.resolve() != bundled_folder().resolve()
-    own = [_folder(folder)] if folder and beside else []
-    return [*own, _added(), _bundled()]
+    def find(self, name: str, places: Sequence[_Index], chain: tuple[str, ...]) -> list[str] | None:
+        """Return the tasks of a name, in the first place that has it; None where none does."""
+        for place in places:
+            if name in place.tasks:
+                return [place.tasks[name]]
+            if name in place.groups:
+                return self.tasks(_parsed(read_task_file(place.groups[name])), chain)
+            if name in place.tags:
+                return place.tags[name]
+        return None
 
 
 def _folder(folder: Path) -> _Index:
     index = _Index()
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as problem:  # its files can be read by name, but not be listed
+        index.unreadable.append(f"{folder}: cannot be read ({problem.strerror})")
+        return index
+    for path in paths:
         if path.suffix.lower() in SUFFIXES:
             _enter(index, str(path), None)
     return index

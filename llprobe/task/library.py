@@ -14,11 +14,11 @@ from pathlib import Path
 
 from llprobe.errors import DataError, TaskError, UsageError
 from llprobe.fetch import Progress, fetch_dataset
+from llprobe.task.bounded import bounded
 from llprobe.task.bundled import group_names, hub_file, load_definition, task_names
 from llprobe.task.content import file_form
 from llprobe.task.files import read_text
-from llprobe.task.groups import is_group
-from llprobe.task.include import read_task_file
+from llprobe.task.groups import group_file
 from llprobe.task.owntask import copy_own
 from llprobe.task.parquet import require_pyarrow
 from llprobe.task.questions import load_questions
@@ -50,7 +50,7 @@ def add(file: str, name: str | None = None, *, task: str = "", replace: bool = F
 
 
 def _add_own(file: str, name: str | None, *, replace: bool) -> str:
-    if is_group(read_task_file(file)):
+    if group_file(file):
         raise UsageError(f"{file} is a group: add its tasks one by one; -t {file} runs it")
     definition = load_definition(file)
     if definition.needs_data:
@@ -101,6 +101,7 @@ def _reading(file: str, name: str) -> str:
     return max(meant, key=len) if meant else found[0]
 
 
+@bounded(str)
 def tasks_reading(file: str) -> list[str]:
     """Return the bundled tasks that can ask the first question of a data file.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llprobe.errors import DataError
+from llprobe.task.plainfile import open_plain
 from llprobe.task.records import Row
 
 __all__ = ["parquet_rows", "require_pyarrow"]
@@ -37,7 +38,7 @@ def parquet_rows(path: str) -> Iterator[Row]:
     arrow = require_pyarrow(path)
     number = 0
     try:
-        with arrow.parquet.ParquetFile(path) as file:
+        with open_plain(path) as source, arrow.parquet.ParquetFile(source) as file:
             for batch in file.iter_batches(_BATCH_ROWS):
                 for fields in batch.to_pylist():
                     yield Row(number, f"{path}, row {number + 1}", fields)

@@ -96,7 +96,7 @@ def gather_definition(top: Section, folder: Path | None, found: list[TaskError])
     dataset = keep(lambda: parse_dataset(top, has_samples=bool(samples)), None)
     return Definition(
         name=name,
-        version=str(metadata.values.get("version", "0")),
+        version=keep(lambda: _version(metadata), ""),
         origin=top.origin,
         doc_to_text=keep(lambda: top.text("doc_to_text"), ""),
         doc_to_choice=keep(lambda: _choice(top), ()) if output_type != writing.WRITES else (),
@@ -146,6 +146,13 @@ def _name(top: Section) -> str:
     if not name.strip() or any(char.isspace() or char in ",/\\" for char in name):
         raise top.error("task", f"{name!r} is no name; use no spaces, commas or slashes")
     return name
+
+
+def _version(metadata: Section) -> str:
+    value = metadata.get("version", 0)
+    if not isinstance(value, str | int | float):
+        raise metadata.error("version", f"must be a number or a text, not {shown(value)}")
+    return str(value)
 
 
 def _choice(top: Section) -> str | tuple[str, ...]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llprobe.errors import DataError, UsageError
+from llprobe.task.bounded import bounded
 from llprobe.task.build import build, group_of
-from llprobe.task.bundled import load_definition
+from llprobe.task.bundled import is_bundled, load_definition
 from llprobe.task.definition import Definition
 from llprobe.task.letters import as_letters
 from llprobe.task.prior import PRIOR, without_question
@@ -42,6 +43,13 @@ class _Gathered:
     """How many items there are of each group that the limit counts by itself."""
 
 
+def _reads(request: TaskRequest) -> str:
+    """Return the files of strangers that a request has read; empty for none."""
+    name = "" if is_bundled(request.name) else request.name
+    return ", ".join(file for file in (name, request.data, request.shots_file) if file)
+
+
+@bounded(_reads)
 def load_questions(request: TaskRequest) -> Questions:
     """Return the questions that a request asks for.
 

@@ -50,7 +50,7 @@ class Template:
         """Compile a template; TaskError says what is wrong with it."""
         try:
             return cls(source, where, environment().from_string(source))
-        except (jinja2.TemplateError, RecursionError) as problem:
+        except (jinja2.TemplateError, SyntaxError, MemoryError, RecursionError) as problem:
             raise TaskError(f"{where}: not a jinja template ({_line(problem)})") from problem
 
     def names_field(self, fields: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llprobe.errors import TaskError, UsageError
+from llprobe.task.bounded import bounded
 from llprobe.task.build import build
 from llprobe.task.definition import Definition
 from llprobe.task.gather import Gatherer
@@ -47,6 +48,14 @@ def validate(path: str) -> Validated:
 
     A mistake in the file hides those in its data: rows are read once the file has none.
     """
+    try:
+        return _validated(path)
+    except TaskError as problem:  # it takes too long or too much memory
+        return Validated((problem,))
+
+
+@bounded(str)
+def _validated(path: str) -> Validated:
     found: list[TaskError] = []
     try:
         top = read_task_file(path, found)

@@ -233,6 +233,8 @@ def _section(
 
 
 def _key(loader: yaml.SafeLoader, node: yaml.Node, origin: str) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise TaskError(f"{origin}, line {_line(node)}: a key must be a text, no list or mapping")
     try:
         return str(_value(loader, node, _line(node)))
     except _BadValueError as problem:
