@@ -25,6 +25,7 @@ FREE = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (-1, -1));"
 """Lifts the limit on memory, as where the system does not bind it."""
 SCRIPT = """
 import os, sys, threading
+from llprobe.settings import ReadingLimits
 from llprobe.task import TaskRequest, bounded, load_questions
 asked = []
 reading = lambda: asked.append(len(load_questions(TaskRequest(sys.argv[1])).items))
@@ -32,7 +33,9 @@ thread = threading.Thread(target=reading, daemon=True)
 thread.start()
 thread.join()
 reading()
-print(*asked, bounded._idle[0]._child.pid, flush=True)
+child = bounded._idle[0]
+child._pipe.send(bounded.Call(exec, ("while True: pass",), {}, ReadingLimits(), "", {}))
+print(*asked, child._child.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
 
@@ -160,7 +163,7 @@ def test_who_stops_waiting_leaves_no_child(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_script_without_a_main_guard_reads_and_leaves_no_child(tmp_path: Path) -> None:
-    """Also from a daemon thread, and where the script is killed."""
+    """Also from a daemon thread, and where the script is killed while the child computes."""
     command = [sys.executable, "-", task(tmp_path)]
     done = subprocess.run(command, input=SCRIPT, capture_output=True, text=True, check=False)
     first, second, child = done.stdout.split()

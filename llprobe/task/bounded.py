@@ -121,7 +121,7 @@ class _Reader:
             # -P: a folder with a file json.py in it must not be where Python imports from
             command = [sys.executable, "-P", "-m", "llprobe.task.reader", str(theirs.fileno())]
             self._child = subprocess.Popen(
-                command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
+                command, pass_fds=(theirs.fileno(),), stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL, stderr=self._noise, process_group=0,
             )  # fmt: skip
         self._process = psutil.Process(self._child.pid)
@@ -169,8 +169,8 @@ class _Reader:
 
     def end(self) -> None:
         """Kill the child, and close what leads to it."""
-        self._child.kill()
-        self._child.wait()
+        with self._child:
+            self._child.kill()
         self._pipe.close()
         self._noise.close()
 

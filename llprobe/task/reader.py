@@ -1,7 +1,7 @@
 """The child process in which bounded.py has strangers' files read: one call after the other.
 
-Run as ``python -m llprobe.task.reader FD``; the other end of FD sends calls and gets results. The
-limits on time and memory are this process's own, so that they hold also where the parent is gone.
+Run as ``python -m llprobe.task.reader FD``, a lifeline on stdin; the other end of FD sends calls
+and gets results. The limits on time and memory are the system's, where it has such.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 from llprobe.errors import LlprobeError
+from llprobe.lifeline import end_with_parent
 from llprobe.settings import ReadingLimits
 from llprobe.task.bounded import Call, Raised, stay_here
 
@@ -28,6 +29,7 @@ _NO_MEMORY: Final = Raised(MemoryError())
 
 def main(fd: int) -> None:
     """Carry out what comes from the pipe `fd`, until it is closed or nothing comes any more."""
+    end_with_parent()
     stay_here()
     _limit(resource.RLIMIT_CORE, 0)
     with Connection(fd) as pipe, suppress(EOFError, BrokenPipeError, ConnectionResetError):
