@@ -39,6 +39,7 @@ __all__ = [
     "tiny_model",
     "unprivileged",
     "worker_of",
+    "workers_of",
     "write_questions",
     "write_rows",
 ]
@@ -171,10 +172,22 @@ def export_rows(cli: Cli, *words: object) -> list[dict[str, Any]]:
 def worker_of(command: "subprocess.Popen[str]", seconds: float = 30) -> psutil.Process:
     """Wait until a command has started its worker."""
     end = time.monotonic() + seconds
-    while not (found := psutil.Process(command.pid).children()):
+    while not (found := workers_of(command.pid)):
         assert time.monotonic() < end, "no worker is started"
         time.sleep(0.002)
     return found[0]
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """Return the children of a process that load models; others read files for it."""
+    return [child for child in psutil.Process(pid).children() if _is_worker(child)]
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    try:
+        return "llprobe.worker" in child.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 @contextmanager

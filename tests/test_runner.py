@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 import psutil
 import pytest
-from clihelp import plan_of, scores_of, tiny_model, write_questions
+from clihelp import plan_of, scores_of, tiny_model, workers_of, write_questions
 
 from llprobe import children, runner
 from llprobe.errors import ModelNotSupported, RunError, UnknownName
@@ -89,7 +89,7 @@ def groups(events: list[Event]) -> int:
 
 def worker() -> psutil.Process:
     """Find the worker that this process has started."""
-    (child,) = psutil.Process().children()
+    (child,) = workers_of(os.getpid())
     return child
 
 

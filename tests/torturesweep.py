@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Final
 
 import psutil
-from clihelp import Cli, tiny_model, write_questions
+from clihelp import Cli, tiny_model, workers_of, write_questions
 
 __all__ = ["SWEEPS", "Command", "Ended", "Stage", "write_sweeps"]
 
@@ -101,10 +101,9 @@ class Command:
     def worker(self) -> psutil.Process | None:
         """Return the worker that it has now, if any."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(self.process.pid).children():
-                if child.status() != psutil.STATUS_ZOMBIE:
-                    self._workers[child.pid] = child
-                    return child
+            for child in workers_of(self.process.pid):
+                self._workers[child.pid] = child
+                return child
         return None
 
     def signal(self, number: int) -> None:
