@@ -321,6 +321,8 @@ def test_a_worker_whose_parent_is_gone_ends(plan: Plan) -> None:
             ours.send(ScoreRequest(plan.cells[0].model, jobs(plan), done))
             assert isinstance(ours.recv(), ModelLoaded)
         assert child.wait(timeout=20) == 0
+        assert child.stdin is not None  # its lifeline, which is not what ended it
+        child.stdin.close()
         noise.seek(0)
         assert b"Traceback" not in noise.read()
 
