@@ -28,6 +28,7 @@ from llprobe import errors
 from llprobe.errors import LlprobeError, RunError
 from llprobe.events import Event, Failed, Request
 from llprobe.lastwords import servers_of
+from llprobe.printable import one_line
 from llprobe.settings import patience
 
 __all__ = ["STALLED", "Cancel", "ask", "call", "raise_failure"]
@@ -263,7 +264,7 @@ def _listen(pipe: Connection, watch: _Watch, tick: Callable[[], None]) -> Iterat
 
 def _in_one_line(failed: Failed) -> Failed:
     """Return a failure as people and logs are told it."""
-    return replace(failed, message=" ".join(failed.message.split()))
+    return replace(failed, message=one_line(failed.message))
 
 
 def _end(child: subprocess.Popen[bytes], seconds: float) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from llprobe.errors import StoreError
 from llprobe.events import Event, Failed, JobDone, JobStarted, ModelLoaded, Quantized, Waiting
 from llprobe.plan import Cell, Plan
+from llprobe.printable import printable
 
 __all__ = ["Logbook", "log_path"]
 
@@ -75,6 +76,6 @@ class Logbook:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(f"{now} {' '.join(line.split())}\n")
+                file.write(f"{now} {printable(' '.join(line.split()))}\n")
         except OSError as error:
             raise StoreError(f"cannot write the log {self._path}: {error.strerror}") from error

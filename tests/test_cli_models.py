@@ -77,7 +77,7 @@ def test_a_ladder_of_quants_is_made_listed_probed_and_removed(cli: Cli) -> None:
     done = cli.run(Path(f"{path}:q8_0"), questions, "-F", "json")
     assert [row["model"] for row in done.rows] == [name]
 
-    removed = cli("models", "rm", name)
+    removed = cli("models", "rm", name, "-y")
     assert (removed.code, "removed " in removed.err) == (0, True)
     assert [row["quant"] for row in ladder(cli)] == ["Q4_K_M"]
     assert path.exists()
@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_no_half_file(cli: Cli) -> None:
 
 def test_files_of_ones_own_are_never_removed(cli: Cli) -> None:
     path = tiny_model(cli.folder)
-    done = cli("models", "rm", path)
+    done = cli("models", "rm", path, "-y")
     assert done.code == 2
     assert "left alone" in done.line
     assert path.exists()
@@ -159,13 +159,13 @@ def test_files_of_ones_own_are_never_removed(cli: Cli) -> None:
 
 @pytest.mark.parametrize("verb", ["inspect", "rm", "pull"])
 def test_an_unknown_model_is_answered_with_the_nearest(cli: Cli, verb: str) -> None:
-    done = cli("models", verb, "smolm2-135m")
+    done = cli("models", verb, "smolm2-135m", *(["-y"] if verb == "rm" else []))
     assert done.code == 2
     assert "no model named 'smolm2-135m'; did you mean smollm2-135m" in done.line
 
 
 @pytest.mark.parametrize("verb", ["inspect", "rm"])
 def test_a_model_that_is_not_downloaded_says_how_to_get_it(cli: Cli, verb: str) -> None:
-    done = cli("models", verb, "smollm2-135m")
+    done = cli("models", verb, "smollm2-135m", *(["-y"] if verb == "rm" else []))
     assert done.code == 2
     assert "smollm2-135m is not downloaded" in done.line

@@ -146,7 +146,7 @@ def test_a_running_sweep_is_seen_steered_and_continued(
     (row,) = slow("sweep", "show", "-F", "json").rows
     assert (row["status"], row["items"]) == ("running", 60)
     assert slow("sweep", "show").out.startswith("first, running: ")
-    is_one_error(slow("sweep", "rm", "first"), "is running: cancel it first", 1)
+    is_one_error(slow("sweep", "rm", "first", "-y"), "is running: cancel it first", 1)
     said = f"process {pid} computes this now: stop it, or leave out --fresh"
     refused = slow("sweep", "run", file, "--fresh")
     assert (refused.code, said in refused.line) == (1, True)
@@ -169,7 +169,7 @@ def test_a_running_sweep_is_seen_steered_and_continued(
     scores = scores_of(slow.db, "first")
     assert len(scores) == 60
     assert kept.items() <= scores.items()
-    assert slow("sweep", "rm", "first").err == "removed first\n"
+    assert slow("sweep", "rm", "first", "-y").err == "removed first\n"
     nothing = slow("sweep", "ls", "-F", "json")
     assert (nothing.rows, nothing.err.count("no sweep is stored yet: ")) == ([], 1)
 

@@ -72,7 +72,7 @@ def test_added_tasks_are_listed_with_their_tags_and_broken_ones_say_so(cli: Cli)
     next((cli.folder / "shelf" / "mine").glob("*.jsonl")).unlink()
     rows = {r["name"]: r for r in cli("tasks", "ls", "-F", "json").rows}
     assert rows["mine"]["about"].startswith("cannot be read: ")
-    assert cli("tasks", "rm", "mine").code == 0
+    assert cli("tasks", "rm", "mine", "-y").code == 0
     assert "mine" not in {r["name"] for r in cli("tasks", "ls", "-F", "json").rows}
 
 

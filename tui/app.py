@@ -21,6 +21,7 @@ from textual.screen import Screen, SystemModalScreen
 from llprobe.errors import LlprobeError
 from llprobe.paths import default_path
 
+from .border import Printable
 from .commands import LlprobeCommands
 from .leaving import leave
 from .messages import DatabaseChanged
@@ -78,6 +79,7 @@ class LlprobeApp(App[None]):
         self.theme = theme or (MONO.name if self.no_color else DARK.name)
         self._monochrome = Monochrome()
         self._readable = Readable(sixteen=False)
+        self._printable = Printable()
         self._watch: Watch | None = None
 
     @property
@@ -104,9 +106,10 @@ class LlprobeApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Take the colours out of figures too where the theme has none; have the rest readable."""
+        first = (*super().get_line_filters(), self._printable)
         if self.theme == MONO.name:
-            return [*super().get_line_filters(), self._monochrome, self._readable.in_grey()]
-        return [*super().get_line_filters(), self._readable]
+            return [*first, self._monochrome, self._readable.in_grey()]
+        return [*first, self._readable]
 
     def on_mount(self) -> None:
         """Watch the database, in a thread that ends with the application; see what there is."""

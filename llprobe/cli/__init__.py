@@ -19,7 +19,11 @@ def main() -> None:
         signal.signal(signal.SIGINT, _leave)
     # products of small matrices: threads that wait for work would cost more than they do
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from llprobe.cli.app import main as run  # noqa: PLC0415 - it takes half a second
+    try:
+        from llprobe.cli.app import main as run  # noqa: PLC0415 - it takes half a second
+    except OSError as error:  # so few files may be open that Python cannot read its modules
+        os.write(2, f"error: llprobe cannot start: {error.strerror}\n".encode())
+        os._exit(1)
 
     if early:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,14 +7,16 @@ This module knows how a command ends. It does not know which there are (lazy.py)
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any, Final, cast
 
 import typer
 
+from llprobe.cli.console import complain, err, flush_stdout, open_streams
 from llprobe.cli.lazy import LazyGroup
-from llprobe.cli.output import complain, err
-from llprobe.errors import LlprobeError
+from llprobe.crash import explain
+from llprobe.errors import LlprobeError, UsageError
 
 __all__ = ["app", "main"]
 
@@ -55,18 +57,39 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    try:
-        code = app(standalone_mode=False)
-    except LlprobeError as error:
-        complain(str(error))
-        code = error.exit_code
-    except _Misuse as error:
-        code = _misused(error)
-    except KeyboardInterrupt:  # before Typer hears it
-        code = INTERRUPTED
+    open_streams()
+    code = _guarded(_command) or _guarded(flush_stdout)
     if code == INTERRUPTED:
         err.print("interrupted")
     sys.exit(code)
+
+
+def _command() -> int | None:
+    for word in sys.argv[1:]:
+        if not _is_unicode(word):
+            raise UsageError(f"{word!r} is not UTF-8: rename that file, or write the word anew")
+    code: int | None = app(standalone_mode=False)
+    return code
+
+
+def _is_unicode(word: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
+def _guarded(work: Callable[[], int | None]) -> int:
+    """Return the exit code of what is done; what is raised becomes a line and a code."""
+    try:
+        return work() or 0
+    except LlprobeError as error:
+        complain(str(error))
+        return error.exit_code
+    except _Misuse as error:
+        return _misused(error)
+    except KeyboardInterrupt:  # before Typer hears it
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        complain(explain(error))
+        return 1
 
 
 def _misused(error: Any) -> int:

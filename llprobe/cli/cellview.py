@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from llprobe.cli.console import err
 from llprobe.cli.options import Format
-from llprobe.cli.output import Column, drawn, emit, err, percent
+from llprobe.cli.output import Column, drawn, emit, percent
 from llprobe.report import cell_rows, progress_line, progress_of
 from llprobe.store import Store
 

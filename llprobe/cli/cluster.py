@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
+from llprobe.cli.console import err
 from llprobe.cli.hire import Certificate, Insecure, place_of
 from llprobe.cli.options import Format, FormatOption, Output, option
-from llprobe.cli.output import Column, emit, err
+from llprobe.cli.output import Column, emit
 from llprobe.cluster import (
     Member,
     Place,

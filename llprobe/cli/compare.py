@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.text import Text
 
+from llprobe.cli.console import err
 from llprobe.cli.options import By, Db, Format, FormatOption, Metric, Output, database, option
-from llprobe.cli.output import Column, draw, drawn, emit, err, percent, write
+from llprobe.cli.output import Column, draw, drawn, emit, percent, write
 from llprobe.cli.runs import check_metric
 from llprobe.errors import UsageError
 from llprobe.store import Store

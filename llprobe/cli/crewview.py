@@ -5,8 +5,8 @@ This module knows events and stderr. It does not know how the machines are reach
 
 from __future__ import annotations
 
+from llprobe.cli.console import err
 from llprobe.cli.follow import Screen
-from llprobe.cli.output import err
 from llprobe.cli.progress import Meter
 from llprobe.events import Event, GroupScored, JobDone, JobStarted, ModelLoaded
 from llprobe.plan import Job, Plan

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 
 from llprobe.agreement import in_words
+from llprobe.cli.console import err
 from llprobe.cli.options import (
     Format,
     FormatOption,
@@ -20,7 +21,7 @@ from llprobe.cli.options import (
     option,
     servers,
 )
-from llprobe.cli.output import Column, emit, err
+from llprobe.cli.output import Column, emit
 from llprobe.cli.rpc import warn_open
 from llprobe.errors import RunError
 from llprobe.events import Checked, CheckRequest

@@ -6,7 +6,6 @@ This module knows forms of files. What is in a run is `report`'s to say.
 from __future__ import annotations
 
 import importlib
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from llprobe import report
-from llprobe.cli.options import Db, Format, Output, database, option
-from llprobe.cli.output import Column, emit, emit_lines, write
+from llprobe.cli.options import Db, Format, Output, database, format_by_ending, option
+from llprobe.cli.output import Column, emit, emit_json, emit_lines
 from llprobe.errors import UsageError
 from llprobe.store import Store
 
@@ -46,7 +45,8 @@ def export(
         option(
             "-F", "--format",
             help="How to write the data; harness: results of the last layer as "
-            "lm-evaluation-harness writes them.",
+            "lm-evaluation-harness writes them; default: jsonl, or as -o's ending says.",
+            callback=format_by_ending,
         ),
     ] = ExportFormat.JSONL,
     output: Output = None,
@@ -56,7 +56,7 @@ def export(
     with Store(database(db), create=False) as store:
         found = store.find_run(run)
         if form is ExportFormat.HARNESS:
-            write(_harness(store, found), output)
+            emit_json(_harness(store, found), output)
         elif form is ExportFormat.PARQUET and output is not None:
             _parquet(_items(store, found) if items else _curves(store, found), output)
         elif items and form is ExportFormat.JSONL:
@@ -86,11 +86,10 @@ def _curves(store: Store, run: str) -> Rows:
     return rows + [answers.row() for answers in report.written(store, run, by="group")]
 
 
-def _harness(store: Store, run: str) -> str:
+def _harness(store: Store, run: str) -> dict[str, Any]:
     from llprobe.report.harness import harness_results  # noqa: PLC0415 - slow to import
 
-    results = harness_results(store, run)
-    return json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return harness_results(store, run)
 
 
 def _arrow() -> Any:

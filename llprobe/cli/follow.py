@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from llprobe.cli.output import err
+from llprobe.cli.console import err
 from llprobe.cli.planview import tell_unmatched
 from llprobe.cli.progress import Meter
 from llprobe.conduct import Crew, carry_out

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+from llprobe.cli.console import err
 from llprobe.cli.options import option
-from llprobe.cli.output import err
 from llprobe.cluster import Place, divided, hired, parse_place
 from llprobe.conduct import Crew
 from llprobe.errors import UsageError

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llprobe.cli.console import err
 from llprobe.cli.options import (
     Ctx,
     Force,
@@ -27,7 +28,7 @@ from llprobe.cli.options import (
     option,
     servers,
 )
-from llprobe.cli.output import Column, draw, emit, err, write
+from llprobe.cli.output import Column, draw, emit, write
 from llprobe.cli.rpc import warn_open
 from llprobe.errors import UsageError
 from llprobe.events import LensGrid, LensRequest

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from llprobe.cli.options import Format, FormatOption, Output, Threads, comma_list, option
-from llprobe.cli.output import Column, emit, err
+from llprobe.cli.console import confirm, err
+from llprobe.cli.options import Format, FormatOption, Output, Threads, Yes, comma_list, option
+from llprobe.cli.output import Column, emit
 from llprobe.cli.progress import Meter
 from llprobe.events import Failed, Quantized, QuantizeRequest, QuantizeStep
 from llprobe.machine import performance_cores
@@ -105,8 +106,9 @@ def _make(request: QuantizeRequest) -> None:
 
 
 @app.command("rm")
-def rm(ref: Ref) -> None:
+def rm(ref: Ref, yes: Yes = False) -> None:
     """Delete a model from llprobe's cache; files of your own are never touched."""
+    confirm(f"delete {ref} from the cache?", yes=yes)
     removed = remove(ref)
     for path in removed.paths:
         err.print(f"removed {path}", markup=False)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -41,12 +41,15 @@ __all__ = [
     "Threads",
     "Ubatch",
     "XAll",
+    "Yes",
     "comma_list",
     "database",
     "engine_settings",
+    "format_by_ending",
     "option",
     "servers",
     "task_settings",
+    "writable",
 ]
 
 
@@ -76,7 +79,47 @@ Model = Annotated[
 ]  # fmt: skip
 
 
-def _writable(path: Path | None) -> Path | None:
+_TEXTS: Final = ("", ".txt", ".log", ".out")
+_NO_ENDINGS: Final = ("table", "harness")
+"""Forms that no ending stands for."""
+
+
+def _data_file(context: typer.Context, path: Path | None) -> Path | None:
+    """Refuse a file that no form of data is written to, and one that cannot be written."""
+    if path is None or str(path) == "-":
+        return None
+    _by_ending(context, path)
+    return writable(path)
+
+
+def format_by_ending(context: typer.Context, form: StrEnum) -> StrEnum:
+    """Take the form that the output's ending says, where no other one is given: for --format."""
+    output = context.params.get("output")
+    return _chosen(context, output) or form if isinstance(output, Path) else form
+
+
+def _by_ending(context: typer.Context, path: Path) -> None:
+    chosen = _chosen(context, path)
+    if chosen and "form" in context.params:
+        context.params["form"] = chosen
+
+
+def _chosen(context: typer.Context, path: Path) -> StrEnum | None:
+    """Return the form that a file's ending says; None where it says none, or -F says it."""
+    source = context.get_parameter_source("form")
+    if source is not None and source.name != "DEFAULT":
+        return None
+    (default,) = (p.default for p in context.command.params if p.name == "form")
+    forms = cast("type[StrEnum]", type(default))
+    kinds = {f".{form}": form for form in forms if form not in _NO_ENDINGS}
+    ending = path.suffix.lower()
+    if ending not in {*kinds, *_TEXTS}:
+        known = ", ".join(kinds)
+        raise UsageError(f"cannot write {path}: {ending} is no form of data; {known} and .txt are")
+    return kinds.get(ending)
+
+
+def writable(path: Path | None) -> Path | None:
     """Refuse a file that cannot be written: before a long run, not after it."""
     if path is None:
         return None
@@ -113,6 +156,7 @@ XAll = Annotated[
         "--x-all", help="xmps: translate question and wrong answers too, not the true one alone."
     ),
 ]
+Yes = Annotated[bool, option("-y", "--yes", help="Delete without asking.")]
 KeepAwake = Annotated[
     bool, option("--keep-awake", help="Keep the machine from sleeping (macOS: caffeinate).")
 ]
@@ -125,12 +169,18 @@ Answer = Annotated[
     ),
 ]
 Chat = Annotated[bool, option("--chat", help="Put prompts through the model's own chat template.")]
-FormatOption = Annotated[Format, option("-F", "--format", help="How to print the data.")]
+FormatOption = Annotated[
+    Format,
+    option(
+        "-F", "--format", help="How to print the data; default: a table, or as -o's ending says.",
+        callback=format_by_ending,
+    ),
+]  # fmt: skip
 Output = Annotated[
     Path | None,
     option(
         "-o", "--output",
-        help="Write the data to this file.", dir_okay=False, callback=_writable,
+        help="Write the data to this file; - is stdout.", dir_okay=False, callback=_data_file,
     ),
 ]  # fmt: skip
 Db = Annotated[Path | None, option("--db", help="Database file; default: see `llprobe locate`.")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,32 +21,30 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from llprobe.cli.console import PrintableConsole, is_unicode, to_stdout
 from llprobe.cli.options import Format
 from llprobe.errors import UsageError
+from llprobe.printable import printable
 
 __all__ = [
     "Column",
-    "complain",
     "draw",
     "drawn",
     "emit",
+    "emit_json",
     "emit_lines",
-    "err",
     "escape_md",
     "percent",
     "write",
 ]
 
 _UNBOUNDED = 10_000
+# the rest of JSON's texts that a terminal obeys; JSON escapes what is below the space itself
+_RAW = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_COLOUR = re.compile("(\x1b\\[[0-9;]*m)")
+_FORMULA = re.compile(r"[=+\-@\t\r]")
 _NARROWEST = {True: 12, False: 8}
 """Characters that a folded column keeps, if it says what a row is, and if not."""
-
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-def complain(message: str) -> None:
-    """Print the one line of an error."""
-    err.print(Text.assemble(("error:", "bold red"), " ", message))
 
 
 def _plain(value: Any) -> str:
@@ -77,30 +75,23 @@ class Column:
 
 
 def write(text: str, output: Path | None) -> None:
-    """Write text to a file, or to stdout."""
-    _write_all([text], output)
+    """Write text for people to a file, or to stdout; of escapes only colours for a screen stay."""
+    screen = output is None and sys.stdout.isatty()
+    parts = _COLOUR.split(text) if screen else [text]
+    _write_all(
+        ["".join(part if n % 2 else printable(part) for n, part in enumerate(parts))], output
+    )
 
 
 def _write_all(parts: Iterable[str], output: Path | None) -> None:
     if output is None:
-        _to_stdout(parts)
+        to_stdout(parts)
         return
     try:
         with output.open("w", encoding="utf-8") as file:
             file.writelines(parts)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error
-
-
-def _to_stdout(parts: Iterable[str]) -> None:
-    """Print `parts` now: what follows on stderr must follow on the screen too."""
-    try:
-        for part in parts:
-            sys.stdout.write(part)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader (head, less) has enough; what is left in the buffer must go somewhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def emit(
@@ -114,11 +105,11 @@ def emit(
     if form in {Format.TABLE, Format.MD}:
         write(drawn(rows, columns, form, output, title), output)
     elif form is Format.JSON:
-        write(_dumps(list(rows), indent=2) + "\n", output)
+        emit_json(list(rows), output)
     elif form is Format.JSONL:
         emit_lines(rows, output)
     else:
-        write(_csv(rows), output)
+        _write_all([_csv(rows)], output)
 
 
 def drawn(
@@ -134,6 +125,11 @@ def drawn(
     return _table(rows, columns, title, plain=output is not None)
 
 
+def emit_json(value: Any, output: Path | None) -> None:
+    """Print one JSON document."""
+    _write_all([_dumps(value, indent=2) + "\n"], output)
+
+
 def emit_lines(rows: Iterable[dict[str, Any]], output: Path | None) -> None:
     """Print one JSON object a line, as they come."""
     _write_all((_dumps(row) + "\n" for row in rows), output)
@@ -141,7 +137,8 @@ def emit_lines(rows: Iterable[dict[str, Any]], output: Path | None) -> None:
 
 def _dumps(value: Any, indent: int | None = None) -> str:
     # NaN and infinity are no JSON; scores never hold them, and this would say so
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    text = json.dumps(value, ensure_ascii=not is_unicode(), allow_nan=False, indent=indent)
+    return _RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _table(
@@ -246,7 +243,7 @@ def _width(console: Console, table: Table) -> int:
 def _console(*, plain: bool) -> Console:
     """A console to draw on: as wide as the screen, or without bounds for a file or a pipe."""
     screen = sys.stdout.isatty() and not plain
-    console = Console(file=io.StringIO(), force_terminal=screen, highlight=False)
+    console = PrintableConsole(file=io.StringIO(), force_terminal=screen, highlight=False)
     console.width = Console().width if screen else _UNBOUNDED
     return console
 
@@ -262,7 +259,8 @@ def draw(*parts: Table | Text, plain: bool = False) -> str:
 
 def escape_md(text: str) -> str:
     """Text for a cell of a Markdown table."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    line = printable(text.replace("\n", " "))
+    return line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _markdown(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> str:
@@ -275,10 +273,19 @@ def _markdown(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> str:
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    buffer = io.StringIO()
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    writer = csv.DictWriter(buffer, keys, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: _dumps(v) if isinstance(v, list | dict) else v for k, v in row.items()})
-    return buffer.getvalue()
+    return "".join(map(_csv_line, [keys, *([_cell(row.get(key)) for key in keys] for row in rows)]))
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    """One line of CSV; a carriage return in a cell is quoted as a line feed is."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _cell(value: Any) -> Any:
+    """A value for CSV; a quote keeps spreadsheets from running what begins like a formula."""
+    if isinstance(value, str) and _FORMULA.match(value):
+        return f"'{value}"
+    return _dumps(value) if isinstance(value, list | dict) else value

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from llprobe.cli.console import err
 from llprobe.cli.options import Format
-from llprobe.cli.output import Column, emit, err
+from llprobe.cli.output import Column, emit
 from llprobe.conduct import Prepared
 from llprobe.plan import Plan
 from llprobe.report.pace import duration

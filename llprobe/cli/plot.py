@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from llprobe.cli.console import err
 from llprobe.cli.follow import interruptible
-from llprobe.cli.options import By, Db, Layers, Metric, Output, database, option
-from llprobe.cli.output import draw, err, write
+from llprobe.cli.options import By, Db, Layers, Metric, database, option, writable
+from llprobe.cli.output import draw, write
 from llprobe.cli.progress import Meter
 from llprobe.cli.runs import check_metric
 from llprobe.errors import UnknownName, UsageError
@@ -76,7 +77,10 @@ _APPLIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
 def plot(
     kind: Kind,
     runs: Runs,
-    output: Output = None,
+    output: Annotated[
+        Path | None,
+        option("-o", "--output", help="The file to draw to.", dir_okay=False, callback=writable),
+    ] = None,
     task: Annotated[str | None, option("-t", "--task", help="Only this task.")] = None,
     lens: Annotated[str | None, option("--lens", help="Only this lens.")] = None,
     model: Annotated[str | None, option("--of", help="Only this model.")] = None,
@@ -90,7 +94,9 @@ def plot(
         bool, option("--depth", help="curves: layers as a share of the model's.")
     ] = False,
     item: Annotated[str | None, option("--item", help="trajectory: the item's id.")] = None,
-    title: Annotated[str, option("--title", help="A title in place of the figure's own.")] = "",
+    title: Annotated[
+        str | None, option("--title", help="A title in place of the figure's own; '' for none.")
+    ] = None,
     width: Annotated[
         float | None, option("--width", help="Inches; in the terminal, characters.")
     ] = None,

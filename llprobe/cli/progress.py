@@ -11,7 +11,7 @@ from typing import Any, Self
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from llprobe.cli.output import err
+from llprobe.cli.console import err
 from llprobe.report.pace import Whole, duration
 
 __all__ = ["Meter"]

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from llprobe.cli.console import err
 from llprobe.cli.options import Db, database, option
-from llprobe.cli.output import err
 from llprobe.errors import UsageError
 from llprobe.store import Store
 

@@ -18,8 +18,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from llprobe.cli.console import complain, err
 from llprobe.cli.options import Format, FormatOption, Output, Threads, comma_list, option
-from llprobe.cli.output import Column, complain, emit, err
+from llprobe.cli.output import Column, emit
 from llprobe.errors import RunError, UsageError
 from llprobe.machine import performance_cores
 from llprobe.report.models import size

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from llprobe.cli.awake import awake
+from llprobe.cli.console import err
 from llprobe.cli.follow import drive, interruptible, raise_failures
 from llprobe.cli.options import (
     Answer,
@@ -38,7 +39,6 @@ from llprobe.cli.options import (
     option,
     task_settings,
 )
-from llprobe.cli.output import err
 from llprobe.cli.rpc import warn_open
 from llprobe.cli.runs import check_metric, print_run
 from llprobe.runner import Cancel

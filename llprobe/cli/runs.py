@@ -5,7 +5,6 @@ This module knows the commands' options and tables. What is in a run is `report`
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +13,9 @@ import typer
 
 from llprobe import report
 from llprobe.analysis import METRICS
+from llprobe.cli.console import err
 from llprobe.cli.options import By, Db, Format, FormatOption, Metric, Output, database, option
-from llprobe.cli.output import Column, drawn, emit, err, percent, write
+from llprobe.cli.output import Column, drawn, emit, percent, write
 from llprobe.cli.statsview import print_stats
 from llprobe.cli.tags import print_marks
 from llprobe.errors import UnknownName, UsageError
@@ -99,7 +99,7 @@ def show(
 
 def locate(db: Db = None) -> None:
     """Print where the database is."""
-    sys.stdout.write(f"{database(db)}\n")
+    write(f"{database(db)}\n", None)
 
 
 def check_metric(metric: str, *, pmi: bool) -> None:

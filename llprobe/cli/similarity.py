@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llprobe.cli.console import err
 from llprobe.cli.follow import interruptible
 from llprobe.cli.options import (
     Chat,
@@ -36,7 +37,7 @@ from llprobe.cli.options import (
     servers,
     task_settings,
 )
-from llprobe.cli.output import Column, draw, emit, err, write
+from llprobe.cli.output import Column, draw, emit, write
 from llprobe.cli.progress import Meter
 from llprobe.cli.rpc import warn_open
 from llprobe.errors import UsageError

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from llprobe.cli.console import err
 from llprobe.cli.options import Format
-from llprobe.cli.output import Column, drawn, emit, err, percent, write
+from llprobe.cli.output import Column, drawn, emit, percent, write
 from llprobe.errors import UsageError
 from llprobe.report.spans import spans
 from llprobe.store import Store

@@ -12,11 +12,12 @@ import typer
 
 from llprobe.cli.awake import awake
 from llprobe.cli.cellview import print_cells
+from llprobe.cli.console import confirm, err
 from llprobe.cli.crewview import CrewScreen
 from llprobe.cli.follow import drive, interruptible, raise_failures
 from llprobe.cli.hire import Certificate, Cluster, Hiring, Insecure, crew_of, hiring
-from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, database, option
-from llprobe.cli.output import Column, emit, err
+from llprobe.cli.options import Db, Format, FormatOption, KeepAwake, Output, Yes, database, option
+from llprobe.cli.output import Column, emit
 from llprobe.cli.planview import print_plan
 from llprobe.cli.rpc import warn_open
 from llprobe.cli.watch import watch_on_screen, watch_plainly
@@ -223,10 +224,12 @@ def _ask(name: str, wanted: str, db: Path | None) -> None:
 
 
 @app.command("rm")
-def rm(name: Name, db: Db = None) -> None:
+def rm(name: Name, yes: Yes = False, db: Db = None) -> None:
     """Delete a sweep and what only it has scored; models and quants stay."""
     with Store(database(db), create=False) as store:
-        store.remove(store.find_run(name))
+        run_id = store.find_run(name)
+        confirm(f"delete {name} and what only it has scored?", yes=yes)
+        store.remove(run_id)
     err.print(f"removed {name}", markup=False)
 
 

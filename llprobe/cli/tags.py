@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
+from llprobe.cli.console import err
 from llprobe.cli.options import Db, database, option
-from llprobe.cli.output import err, write
+from llprobe.cli.output import write
 from llprobe.errors import UsageError
+from llprobe.printable import printable
 from llprobe.store import RunRecord, Store
 
 __all__ = ["note", "print_marks", "tag"]
@@ -43,7 +45,7 @@ def tag(
         tags = store.run(found).tags
     if not tags:
         err.print(f"run {found[:8]} has no tags")
-    write("".join(f"{each}\n" for each in tags), None)
+    write("".join(f"{printable(each)}\n" for each in tags), None)
 
 
 def note(
@@ -83,7 +85,7 @@ def _given(text: str) -> str:
 
 def _print_note(run: RunRecord) -> None:
     if run.note:
-        write(f"{run.note}\n", None)
+        write(f"{printable(run.note)}\n", None)
     else:
         err.print(f"run {run.id[:8]} has no note")
 

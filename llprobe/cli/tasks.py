@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from llprobe.cli import checkview
+from llprobe.cli.console import confirm, err
 from llprobe.cli.options import (
     Answer,
     Chat,
@@ -22,12 +23,14 @@ from llprobe.cli.options import (
     Set,
     Threads,
     XAll,
+    Yes,
     option,
     task_settings,
 )
-from llprobe.cli.output import Column, emit, err, percent, write
+from llprobe.cli.output import Column, emit, percent, write
 from llprobe.cli.progress import Meter
 from llprobe.errors import LlprobeError, TaskError, UsageError
+from llprobe.printable import printable
 from llprobe.report import itemview
 from llprobe.report.tasks import no_mistakes, task_rows
 from llprobe.task import TaskRequest, expand, load_definition, load_questions, requests_for
@@ -120,7 +123,7 @@ def check_file(
     if form is Format.TABLE:
         more = len(said) - _SHOWN
         shown = said[:_SHOWN] + ([f"... and {more} more; -F jsonl lists them"] if more > 0 else [])
-        write("".join(f"{line}\n" for line in shown), output)
+        write("".join(f"{printable(line)}\n" for line in shown), output)
     else:
         keys = ("file", "line", "key", "problem")
         emit([_parts(line) for line in said], [Column(k, k) for k in keys], form, output)
@@ -176,7 +179,7 @@ def show(
     if model:
         view = itemview.with_tokens(view, model, threads)
     if form is Format.TABLE:
-        write(itemview.as_text(view), output)
+        write(printable(itemview.as_text(view)), output)
     else:
         emit([itemview.as_record(view)], [Column("prompt", "prompt")], form, output)
 
@@ -275,9 +278,12 @@ def pull(
 
 
 @app.command("rm")
-def rm(name: Annotated[str, typer.Argument(help="A task that was added or pulled.")]) -> None:
+def rm(
+    name: Annotated[str, typer.Argument(help="A task that was added or pulled.")], yes: Yes = False
+) -> None:
     """Delete what was added or pulled by that name; bundled tasks stay."""
     from llprobe.task import library  # noqa: PLC0415  # only these commands need the hub
 
+    confirm(f"delete the task {name}?", yes=yes)
     library.remove(name)
     err.print(f"removed {name}", markup=False)

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from llprobe.cli.cellview import cells_text
-from llprobe.cli.output import err
+from llprobe.cli.console import err
 from llprobe.report import cell_rows, progress_line, progress_of
 from llprobe.report.pace import Whole
 from llprobe.store import Store

@@ -13,6 +13,7 @@ from llprobe.page.data import CellView, Page
 from llprobe.page.findings import findings
 from llprobe.page.rows import common, headings, summary_rows
 from llprobe.page.words import READING, methods
+from llprobe.printable import printable
 
 __all__ = ["code_block", "escape", "table", "to_markdown"]
 
@@ -36,7 +37,7 @@ def to_markdown(page: Page) -> str:
         *(f"{paragraph}\n" for paragraph in map(_prose, _methods(page))),
         *_made(page),
     ]
-    return "\n".join(parts)
+    return printable("\n".join(parts))
 
 
 def escape(text: str) -> str:

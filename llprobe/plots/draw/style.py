@@ -76,6 +76,8 @@ def rc() -> dict[str, Any]:
         "text.parse_math": False,
         "text.usetex": False,
         "svg.hashsalt": "llprobe",
+        "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
+        "ps.fonttype": 42,
         "font.family": [name for name in _FONTS if name in known] or ["sans-serif"],
         "font.size": LABEL,
         "axes.titlesize": LABEL + 0.5,

@@ -51,7 +51,7 @@ def curves(store: Store | None, runs: Sequence[str], wish: Wish) -> Curves:
     panels = _apart(found) if wish.by else by_panel(found)
     own = scored(found)
     return Curves(
-        title=wish.title or heading(f"{wish.value} by layer", found),
+        title=wish.titled(heading(f"{wish.value} by layer", found)),
         note=shared(found, *_notes(own, wish)),
         remarks=remarks(found, (r for each in drawn for d in each for r in d.remarks)),
         x_label="relative depth (layer / layers of the model)" if wish.depth else "layer",

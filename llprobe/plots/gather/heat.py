@@ -43,7 +43,7 @@ def heat(store: Store | None, runs: Sequence[str], wish: Wish) -> Heat:
         found = list(grouped(found, wish.by or "group"))
     panels = _of_tasks(store, found, wish) if wish.rows == "tasks" else _apart(store, found, wish)
     return Heat(
-        title=wish.title or heading(f"{wish.value} by layer", found),
+        title=wish.titled(heading(f"{wish.value} by layer", found)),
         note=shared(found, counted(found) if wish.rows == "tasks" else ""),
         remarks=remarks(found),
         x_label="layer",

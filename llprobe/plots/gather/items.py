@@ -43,7 +43,7 @@ def item_map(store: Store | None, runs: Sequence[str], wish: Wish) -> ItemMap:
     ]
     what = "items by layer" if wish.metric == "mc1" else f"items by layer, {wish.value}"
     return ItemMap(
-        title=wish.title or heading(what, found),
+        title=wish.titled(heading(what, found)),
         note=shared(found, "items sorted by the number of layers at which they are right"),
         remarks=(),
         value_label="right" if wish.metric != "mc2" else "probability of the true options",
@@ -91,7 +91,7 @@ def trajectory(store: Store | None, runs: Sequence[str], wish: Wish) -> Trajecto
         raise UnknownName("item", wish.item, near or known[:3], hint)
     item = _item(store, held, wish.item)
     return Trajectories(
-        title=wish.title or heading(f"options of item {wish.item}", held),
+        title=wish.titled(heading(f"options of item {wish.item}", held)),
         note=shared(held, f"probability among the {len(item.choices)} options"),
         remarks=(),
         question=_tail(item.prompt),

@@ -10,12 +10,13 @@ __all__ = ["matrix"]
 _POSITIONS = {"last": "last token of each prompt", "mean": "mean over each prompt's own tokens"}
 
 
-def matrix(found: Similarity, title: str = "") -> Matrix:
+def matrix(found: Similarity, title: str | None = None) -> Matrix:
     """Return the matrix of CKA between the layers of one model, or of two."""
     rows, columns = found.labels
     models = rows if found.is_one_model else f"{rows} and {columns}"
+    own = f"Similarity of layers (debiased linear CKA): {models}, {found.task}"
     return Matrix(
-        title=title or f"Similarity of layers (debiased linear CKA): {models}, {found.task}",
+        title=own if title is None else title,
         note=f"states of the {_POSITIONS[found.position]}; n = {found.n_items}",
         remarks=found.notes,
         y_label=f"layer of {rows}",

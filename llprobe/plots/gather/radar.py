@@ -58,7 +58,7 @@ def radar(store: Store | None, runs: Sequence[str], wish: Wish) -> Radar:
         panels = [panel for one in _by_group(store, found, by, wish) for panel in one]
     at = f"layer {wish.layers}" if wish.layers else "last layer"
     return Radar(
-        title=wish.title or heading(f"{wish.value} by {by}", found, "" if wish.layers else at),
+        title=wish.titled(heading(f"{wish.value} by {by}", found, "" if wish.layers else at)),
         note=shared(found, counted(found)),
         remarks=remarks(found),
         value_label=f"{wish.value}, %",

@@ -57,7 +57,7 @@ def _scale(store: Store | None, found: Sequence[Track], wish: Wish, *, quant: bo
     own = any(isinstance(track, Scored) for track in found)
     at = f"layer {wish.layers}" if wish.layers else "last layer"
     return Scale(
-        title=wish.title or heading(f"{wish.value} by {what}", found),
+        title=wish.titled(heading(f"{wish.value} by {what}", found)),
         note=shared(found, at, _BARS if own else ""),
         remarks=remarks(found),
         x_label="bits per weight (measured)" if quant else "parameters",

@@ -36,10 +36,15 @@ class Wish:
     layers: str | None = None
     """As typed; see `settings.parse_layers`."""
     item: str | None = None
-    title: str = ""
+    title: str | None = None
+    """In place of the figure's own; empty for none, as for a figure with a caption."""
     model: str | None = None
 
     @property
     def value(self) -> str:
         """How the values are called on an axis."""
         return METRIC_NAMES[self.metric]
+
+    def titled(self, own: str) -> str:
+        """Return the figure's title, where `own` is what it has by itself."""
+        return own if self.title is None else self.title
