@@ -95,7 +95,7 @@ class OpenModel:
 
         An item's full prompt is ``preamble + item.prompt``; choices are appended as they stand.
         `layers` as on the command line. Returns scores in the items' order, and the items that
-        do not fit the context.
+        cannot be scored, such as those that do not fit the context, with the reason.
         """
         from llprobe.engine.score import Scorer  # noqa: PLC0415 - loads llama.cpp
         from llprobe.engine.tokens import tokenize_items  # noqa: PLC0415 - loads llama.cpp
@@ -103,9 +103,14 @@ class OpenModel:
         chosen = parse_layers(layers, self.n_layers)
         task = tokenize_items(self._probe, preamble, items)
         with Scorer(self._probe, task, chosen, (lens,)) as scorer:
-            found = [score for _, group in scorer.groups() for score in group]
-        scores = [Scores(items[s.index], lens, chosen, s.n_tokens, s.logprob[lens]) for s in found]
-        return scores, list(task.skipped)
+            found = [(s, scorer.fault(s, lens)) for _, group in scorer.groups() for s in group]
+        scores = [
+            Scores(items[s.index], lens, chosen, s.n_tokens, s.logprob[lens])
+            for s, fault in found
+            if not fault
+        ]
+        faults = [Skipped(items[s.index].id, fault) for s, fault in found if fault]
+        return scores, [*task.skipped, *faults]
 
     def option_logprobs(
         self, prompt: str, choices: Sequence[str], *, lens: str = "norm", layers: str | None = None
@@ -116,7 +121,7 @@ class OpenModel:
         item = Item("prompt", prompt, tuple(choices), (0,), 0)
         scores, skipped = self.score([item], lens=lens, layers=layers)
         if skipped:
-            raise UsageError(f"the prompt {skipped[0].reason}")
+            raise UsageError(f"the prompt cannot be scored: {skipped[0].reason}")
         return scores[0].logprob
 
 

@@ -194,6 +194,8 @@ class GroupScored:
     group: int
     items: tuple[ItemResult, ...] | tuple[ItemAnswer, ...]
     tokens: int
+    skipped: tuple[Skipped, ...] = ()
+    """The group's items that got no score, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -67,7 +67,7 @@ from llprobe.events import (
 from llprobe.lastwords import pass_on, servers_of
 from llprobe.lifeline import end_with_parent
 from llprobe.machine import peak_memory
-from llprobe.plan import Job
+from llprobe.plan import Cell, Job
 from llprobe.task import Questions, Skipped
 
 __all__ = ["carry_out", "main"]
@@ -123,17 +123,17 @@ def _counted(probe: Probe, job: Job) -> JobCounted:
 
 
 def _prompts(probe: Probe, questions: Questions) -> tuple[PromptTokens, tuple[Skipped, ...]]:
-    items, limit = questions.items, probe.model.n_ctx_train
+    items = questions.items
     sequences = tokenize_prompts(probe, questions.preamble, items, questions.turns)
-    ids = [item.id for item in items]
-    limit = min(probe.settings.n_ctx or limit, limit)
+    ids, limit = [item.id for item in items], probe.context_limit
     return prompt_tokens(sequences, range(len(items)), ids, questions.max_tokens, limit)
 
 
 def _look(request: LensRequest) -> Iterator[Event]:
     with Probe(request.model, request.settings) as probe:
         grid = look(probe, request.text, request.lens, request.layers, request.top_k, request.track)
-    yield LensGrid(grid.tokens, request.layers, grid.top, grid.entropy, grid.ranks, grid.notes)
+        notes = (*probe.remarks, *grid.notes)
+    yield LensGrid(grid.tokens, request.layers, grid.top, grid.entropy, grid.ranks, notes)
 
 
 def _quantize(request: QuantizeRequest) -> Iterator[Event]:
@@ -192,6 +192,8 @@ def _score(request: ScoreRequest) -> Iterator[Event]:
         }
         if settings.servers:
             record["rpc_servers"] = ", ".join(settings.servers)
+        if probe.remarks:
+            record["remarks"] = "\n".join(probe.remarks)
         yield ModelLoaded(record, time.perf_counter() - started)
         for job in request.jobs:
             writes = job.first.questions.answer == "generate"
@@ -212,8 +214,7 @@ def _score_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Itera
         for index, scores in scorer.groups(finished):
             for cell in job.cells:
                 if index not in done.get(cell.id, frozenset()):
-                    items = tuple(_result(score, cell.lens) for score in scores)
-                    yield GroupScored(cell.id, index, items, scorer.phases.tokens)
+                    yield _scored(scorer, questions, cell, index, scores)
         phases = {"tokenize": tokenized, "lenses": len(job.cells), **scorer.phases.as_dict()}
         yield JobDone(ids, phases | {"peak_memory": float(peak_memory())})
 
@@ -227,10 +228,33 @@ def _write_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Itera
         n_items = len(prompts.prompts)
         yield JobStarted((cell,), n_items, len(writer.groups), writer.n_tokens, skipped)
         for index, answers in writer.written(done.get(cell, frozenset())):
-            written = tuple(ItemAnswer(a.index, a.n_tokens, a.text, a.finished) for a in answers)
-            yield GroupScored(cell, index, written, writer.phases.tokens)
+            written = tuple(
+                ItemAnswer(a.index, a.n_tokens, a.text, a.finished) for a in answers if not a.fault
+            )
+            of, faults = [a.index for a in answers], [a.fault for a in answers]
+            skipped = _skipped(questions, of, faults)
+            yield GroupScored(cell, index, written, writer.phases.tokens, skipped)
         phases = {"tokenize": tokenized, **writer.phases.as_dict()}
         yield JobDone((cell,), phases | {"peak_memory": float(peak_memory())})
+
+
+def _scored(
+    scorer: Scorer, questions: Questions, cell: Cell, group: int, scores: Sequence[ItemScore]
+) -> GroupScored:
+    """Return a group's scores in a cell, without the items that have none."""
+    faults = [scorer.fault(score, cell.lens) for score in scores]
+    both = zip(scores, faults, strict=True)
+    items = tuple(_result(score, cell.lens) for score, fault in both if not fault)
+    skipped = _skipped(questions, [score.index for score in scores], faults)
+    return GroupScored(cell.id, group, items, scorer.phases.tokens, skipped)
+
+
+def _skipped(
+    questions: Questions, indices: Sequence[int], faults: Sequence[str]
+) -> tuple[Skipped, ...]:
+    """Name the items that have a fault."""
+    both = zip(indices, faults, strict=True)
+    return tuple(Skipped(questions.items[index].id, fault) for index, fault in both if fault)
 
 
 def _result(score: ItemScore, lens: str) -> ItemResult:

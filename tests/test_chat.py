@@ -209,8 +209,8 @@ def test_items_too_long_and_options_without_a_token_are_told_apart(
     assert task.indices == (0, 2)
     assert [each.id for each in task.skipped] == ["long"]
     assert len(tokenize_prompts(model, "", asked, ())[1]) > 96
-    with pytest.raises(TaskError, match=r"item empty: the choice '' adds no token"):
-        tokenize_items(model, "", [item("12", " in", "  ", name="empty")], ())
+    empty = tokenize_items(model, "", [item("12", " in", "  ", name="empty")], ())
+    assert empty.skipped[0].reason == "the choice '' adds no token to the prompt"
 
 
 def test_without_turns_the_prompt_is_plain_text(tiny: Tiny, probe: OpenProbe) -> None:
@@ -224,8 +224,9 @@ def test_without_turns_the_prompt_is_plain_text(tiny: Tiny, probe: OpenProbe) ->
     for prompt, tokens in zip(prompts, tokenize_items(model, "until ", asked).items, strict=True):
         assert tokens.sequences[0][: tokens.start] == prompt
     bare = opened(tiny, probe, "")
-    with pytest.raises(TaskError, match="item none: the prompt has no token"):
-        tokenize_prompts(bare, "", [item("the"), item("", name="none")])
+    assert [len(p) for p in tokenize_prompts(bare, "", [item("the"), item("", name="none")])] == [
+        1, 0
+    ]  # fmt: skip
 
 
 @pytest.mark.model

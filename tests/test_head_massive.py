@@ -16,7 +16,6 @@ from tinygguf import QUANTS
 
 from llprobe.engine import head as head_module
 from llprobe.engine.head import scale_exponents
-from llprobe.errors import RunError
 
 Tiny = Callable[..., Path]
 
@@ -41,13 +40,16 @@ def test_scaled_rows_stay_small_and_small_rows_are_left_alone(hidden: Any) -> No
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
-def test_a_state_that_is_not_finite_is_an_error(tiny: Tiny, probe: OpenProbe, value: float) -> None:
+def test_a_state_that_is_not_finite_has_no_log_probs_and_the_others_have_theirs(
+    tiny: Tiny, probe: OpenProbe, value: float
+) -> None:
     hidden = HIDDEN.copy()
     hidden[3, 5] = value
     head = probe(tiny()).head
     for normed in (True, False):
-        with pytest.raises(RunError, match="not finite"):
-            head.log_probs(hidden, ROWS, ASKED, normed=normed)
+        broken = head.log_probs(hidden, ROWS, ASKED, normed=normed)
+        expected = head.log_probs(HIDDEN, ROWS, ASKED, normed=normed)
+        np.testing.assert_array_equal(broken, np.where(ROWS == 3, np.nan, expected))
 
 
 @pytest.mark.parametrize("quant", ["F32", "F16", "Q8_0"])
@@ -86,7 +88,7 @@ def test_massive_activations_do_not_overflow(
     assert log_probs.min() < -1e3, "log-probs this near to 0 would prove little"
 
 
-def test_without_scaling_massive_activations_would_be_an_error_not_a_number(
+def test_without_scaling_massive_activations_would_be_no_numbers(
     tiny: Tiny, probe: OpenProbe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(hidden: Floats) -> NDArray[np.int32]:
@@ -94,8 +96,8 @@ def test_without_scaling_massive_activations_would_be_an_error_not_a_number(
 
     monkeypatch.setattr(head_module, "scale_exponents", none)
     head = probe(tiny(quant="F16")).head
-    with pytest.raises(RunError, match="not finite"):
-        head.log_probs(HIDDEN * np.float32(1e6), ROWS, ASKED, normed=False)
+    log_probs = head.log_probs(HIDDEN * np.float32(1e6), ROWS, ASKED, normed=False)
+    assert not np.isfinite(log_probs).all()
 
 
 def test_a_hopeless_token_s_log_prob_does_not_underflow(tiny: Tiny, probe: OpenProbe) -> None:

@@ -13,7 +13,6 @@ from scorehelp import ALL, EXACT, Floats, expected, flat, off, scored
 from llprobe.engine.probe import Probe
 from llprobe.engine.score import Scorer
 from llprobe.engine.tokens import TokenizedTask, tokenize_items
-from llprobe.errors import TaskError
 from llprobe.task import Item
 
 Tiny = Callable[..., Path]
@@ -104,27 +103,29 @@ def test_the_text_of_a_special_token_stays_plain_text(
     assert min(opened.model.tokenize("<|im_start|>", special=True)) <= 4
 
 
-def test_a_choice_that_adds_no_token_is_an_error_that_names_the_item(
-    tiny: Tiny, probe: OpenProbe
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (item("A:", " in", "", name="broken"), "the choice '' adds no token to the prompt"),
+        (item("A: un", "til", "", name="broken"), "the choice '' adds no token to the prompt"),
+        (item("", " in", " the", name="broken"), "no token stands before the answer; write a pro"),
+        (item("un", "til", " the", name="broken"), "an option merges with the prompt's first tok"),
+    ],
+)
+def test_an_item_that_cannot_be_scored_is_left_out_alone_and_with_its_reason(
+    tiny: Tiny, probe: OpenProbe, broken: Item, reason: str
 ) -> None:
-    fine = item("A:", " in", " the", name="fine")
-    with pytest.raises(TaskError, match=r"item empty-17: the choice '' adds no token"):
-        tokenize_items(probe(tiny()), "", [fine, item("A:", " in", "", name="empty-17")])
+    asked = [item("A:", " in", " the", name="fine"), broken, item("A:", " to", " of", name="last")]
+    task = tokenize_items(probe(tiny()), "", asked)
+    assert task.indices == (0, 2)
+    assert [skipped.id for skipped in task.skipped] == ["broken"]
+    assert task.skipped[0].reason.startswith(reason)
 
 
-def test_a_choice_that_adds_no_token_is_an_error_beside_one_that_merges(
-    tiny: Tiny, probe: OpenProbe
-) -> None:
-    with pytest.raises(TaskError, match=r"item empty-18: the choice '' adds no token"):
-        tokenize_items(probe(tiny()), "", [item("A: un", "til", "", name="empty-18")])
-
-
-def test_an_empty_prompt_is_an_error_unless_bos_stands_before_the_options(
+def test_an_empty_prompt_is_scored_where_bos_stands_before_the_options(
     tiny: Tiny, exact: OpenProbe
 ) -> None:
     asked = item("", "the", "in", name="alone")
-    with pytest.raises(TaskError, match="item alone: no token stands before the options"):
-        tokenize_items(exact(tiny()), "", [asked])
     path = tiny(tokenizer="spm")
     task = tokenize_items(exact(path), "", [asked])
     assert task.items[0].start == 1

@@ -13,7 +13,6 @@ from writehelp import ENDS, PROMPTS, SEEDS, chosen, drawn, greedy, of, text_of, 
 from llprobe.engine.packed import GROUP_SIZE
 from llprobe.engine.session import Context
 from llprobe.engine.write import PromptTokens, Writer, Written, fits, prompt_tokens
-from llprobe.errors import TaskError
 
 Tiny = Callable[..., Path]
 
@@ -122,9 +121,12 @@ def test_a_prompt_that_leaves_no_room_for_its_answer_is_skipped_with_the_reason(
     assert [fits(n, 4, 10) for n in (5, 6, 7)] == [True, True, False]
 
 
-def test_a_prompt_without_a_token_is_an_error_that_names_the_item() -> None:
-    with pytest.raises(TaskError, match="item second: no token stands before the answer"):
-        prompt_tokens([[1], []], [0, 1], ["first", "second"], 4, 10)
+def test_a_prompt_without_a_token_is_left_out_alone() -> None:
+    prompts, skipped = prompt_tokens([[1], []], [0, 1], ["first", "second"], 4, 10)
+    assert prompts == PromptTokens(((1,),), (0,))
+    assert [(s.id, s.reason) for s in skipped] == [
+        ("second", "no token stands before the answer; write a prompt")
+    ]
 
 
 def test_the_largest_prompt_that_fits_is_answered_in_full(tiny: Tiny, exact: OpenProbe) -> None:

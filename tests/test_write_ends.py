@@ -10,12 +10,14 @@ import pytest
 from conftest import OpenProbe
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from writehelp import ENDS, PROMPTS, drawn, greedy, of, text_of, written
 
+from llprobe.engine.packed import GROUP_SIZE
 from llprobe.engine.session import Context
 from llprobe.engine.write import Writer, Written
 from llprobe.engine.write import _Answer as Answer
-from llprobe.errors import RunError, TaskError
+from llprobe.errors import TaskError
 
 Tiny = Callable[..., Path]
 
@@ -135,12 +137,36 @@ def test_what_no_answer_can_be_written_with_is_refused(tiny: Tiny, exact: OpenPr
         Writer(probe, of(PROMPTS), ["\n"], 0)
 
 
-def test_logits_that_are_not_numbers_are_an_error(tiny: Tiny, exact: OpenProbe) -> None:
+def test_logits_that_are_not_numbers_leave_that_answer_out(tiny: Tiny, exact: OpenProbe) -> None:
     broken = np.ones((1, 384), np.float32)
     broken[0, 17] = np.nan
     with (
         Writer(exact(tiny()), of(PROMPTS[:1]), (), 4) as writer,
         patch.object(Context, "logits", return_value=broken),
-        pytest.raises(RunError, match="not numbers: try --reference"),
     ):
-        next(writer.written())
+        _, answers = next(writer.written())
+    assert "not numbers: try --reference" in answers[0].fault
+    assert answers[0].text == ""
+
+
+def test_an_answer_that_fails_is_asked_alone_and_spoils_no_other(
+    tiny: Tiny, exact: OpenProbe
+) -> None:
+    """One whose logits are no numbers among others: those are what they are without it."""
+    path, own = tiny(), Context.logits
+
+    def spoilt(context: Context, n_rows: int) -> NDArray[np.float32]:
+        logits = own(context, n_rows)
+        if n_rows == GROUP_SIZE:  # only while they are answered together
+            logits[1:3] = np.nan
+        return logits
+
+    with Writer(exact(path), of(PROMPTS), (), 4) as writer:
+        plain = [answer for _, group in writer.written() for answer in group]
+    with (
+        Writer(exact(path), of(PROMPTS), (), 4) as writer,
+        patch.object(Context, "logits", spoilt),
+    ):
+        mended = [answer for _, group in writer.written() for answer in group]
+    assert not any(answer.fault for answer in mended)
+    assert [answer.text for answer in mended] == [answer.text for answer in plain]

@@ -32,15 +32,18 @@ class CrewScreen(Screen):
         match event:
             case ModelLoaded():
                 self._loaded_there(event)
+                self._say_remarks(event)
             case JobStarted():
                 self._note(self._cells[event.cells[0]].questions, event)
                 # the cell of a job that lacks most stands for all of them
                 left = {c: len(self._store.done_groups(c)) for c in event.cells}
                 self._counted[event.cells] = min(event.cells, key=lambda c: left[c])
             case GroupScored() if event.cell in self._counted.values():
-                self._count(len(event.items))
-            case GroupScored() | JobDone():
+                self._count(len(event.items) + len(event.skipped))
+            case GroupScored():
                 pass
+            case JobDone():
+                self._say_skipped(event)
             case _:
                 super()._shown(event)
 

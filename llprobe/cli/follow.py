@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -33,10 +33,11 @@ from llprobe.logbook import Logbook
 from llprobe.plan import Cell, Plan
 from llprobe.report.naming import unique_names
 from llprobe.report.pace import Whole
+from llprobe.report.remarks import skipped_briefly
 from llprobe.runner import Cancel, raise_failure
 from llprobe.store import Store
 from llprobe.sweep import SweepSpec
-from llprobe.task import Questions
+from llprobe.task import Questions, Skipped
 
 __all__ = ["Screen", "drive", "follow", "interruptible", "raise_failures"]
 
@@ -129,6 +130,7 @@ class Screen:
         self._log: Logbook | None = None
         self._cells: dict[str, Cell] = {}
         self._names: dict[tuple[str, str], str] = {}
+        self._skipped: dict[str, list[Skipped]] = {}
         self._meter: Meter | None = None
         self._first = ""
         self._early: list[Event] = []
@@ -174,17 +176,35 @@ class Screen:
             self._log.write(event)
         else:
             self._early.append(event)
+        if isinstance(event, GroupScored) and event.skipped:
+            self._skipped.setdefault(event.cell, []).extend(event.skipped)
         self._shown(event)
+
+    def _say_remarks(self, event: ModelLoaded) -> None:
+        """Say what is to be known of a model."""
+        remarks = event.record.get("remarks", "").split("\n")
+        self._say(f"{event.model}: {remark}" for remark in remarks if remark)
+
+    def _say_skipped(self, event: JobDone) -> None:
+        """Say which items got no score while they were scored."""
+        for id_ in event.cells:
+            if items := self._skipped.pop(id_, []):
+                self._say([f"{self._cells[id_].questions.task}: {skipped_briefly(items)}"])
 
     def _shown(self, event: Event) -> None:
         match event:
             case ModelLoaded():
                 self._loaded(event)
+                self._say_remarks(event)
             case JobStarted():
                 self._start(event)
             case GroupScored() if self._meter and event.cell == self._first:
-                self._meter.update(self._meter.done + len(event.items), event.tokens)
-            case JobDone() | Quantized():
+                n_items = len(event.items) + len(event.skipped)
+                self._meter.update(self._meter.done + n_items, event.tokens)
+            case JobDone():
+                self.close()
+                self._say_skipped(event)
+            case Quantized():
                 self.close()
             case QuantizeStep(done=done, total=total):
                 self._meter = self._meter or Meter("making a quant", total, "tensors").__enter__()
@@ -222,12 +242,12 @@ class Screen:
     def _note(self, questions: Questions, event: JobStarted) -> None:
         """Say what was mended and skipped, once for each task."""
         said = list(questions.notes)
-        for what in (questions.skipped, event.skipped):
-            if what:
-                listed = "; ".join(f"{s.id}: {s.reason}" for s in what[:3])
-                more = f"; `llprobe show` lists {len(what) - 3} more" if len(what) > 3 else ""
-                said.append(f"{len(what)} skipped ({listed}{more})")
-        for line in (f"{questions.task}: {text}" for text in said):
+        said += [skipped_briefly(items) for items in (questions.skipped, event.skipped) if items]
+        self._say(f"{questions.task}: {text}" for text in said)
+
+    def _say(self, lines: Iterable[str]) -> None:
+        """Print lines, each once."""
+        for line in lines:
             if line not in self._said:
                 self._said.add(line)
                 err.print(line, markup=False)

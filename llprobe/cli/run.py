@@ -41,6 +41,8 @@ from llprobe.cli.options import (
 )
 from llprobe.cli.rpc import warn_open
 from llprobe.cli.runs import check_metric, print_run
+from llprobe.errors import RunError
+from llprobe.report.remarks import nothing_scored
 from llprobe.runner import Cancel
 from llprobe.settings import EngineSettings
 from llprobe.store import Store
@@ -163,7 +165,10 @@ def run(
         )
         if printed:
             _next_steps(name or screen.run[:8], path)
+        reason = nothing_scored(store.cells(screen.run)) if screen.run else ""
     raise_failures(failed, screen, "the same command")
+    if reason:
+        raise RunError(reason)
 
 
 def _next_steps(run: str, path: Path) -> None:

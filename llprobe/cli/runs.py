@@ -20,6 +20,7 @@ from llprobe.cli.statsview import print_stats
 from llprobe.cli.tags import print_marks
 from llprobe.errors import UnknownName, UsageError
 from llprobe.report import Summary, WrittenSummary, sparkline
+from llprobe.report.remarks import remarks
 from llprobe.store import CellRecord, Store
 
 __all__ = ["check_metric", "locate", "ls", "print_run", "show"]
@@ -94,7 +95,8 @@ def show(
             print_stats(store, found, metric, form, output)
             return
         print_run(store, found, form, output, by=by, wide=wide, metric=metric)
-        _remarks(store.cells(found))
+        for remark in remarks(store.cells(found)):
+            err.print(remark, markup=False)
 
 
 def locate(db: Db = None) -> None:
@@ -164,19 +166,6 @@ def _print_tables(
 def _name(metric: str) -> str:
     """Return how a metric is called in a heading."""
     return metric.upper() if metric in {"mc1", "mc2", "mc3", "pmi"} else metric
-
-
-def _remarks(cells: Sequence[CellRecord]) -> None:
-    """Say what was mended, skipped or did not come to its end; cells of a task say it once."""
-    said: dict[str, None] = {}
-    for cell in cells:
-        skipped = [f"skipped {s.id}: {s.reason}" for s in cell.skipped]
-        failed = [f"failed on {cell.model}: {cell.error}"] if cell.error else []
-        left = [f"{cell.n_done} of {cell.n_items} items are scored"] * (cell.n_done < cell.n_items)
-        for remark in (*cell.notes, *skipped, *failed, *left):
-            said[f"{cell.task}: {remark}"] = None
-    for remark in said:
-        err.print(remark, markup=False)
 
 
 def _title(found: Sequence[Summary]) -> str:

@@ -22,9 +22,10 @@ from llprobe.cli.planview import print_plan
 from llprobe.cli.rpc import warn_open
 from llprobe.cli.watch import watch_on_screen, watch_plainly
 from llprobe.conduct import prepare, spec_of_run
-from llprobe.errors import UsageError
+from llprobe.errors import RunError, UsageError
 from llprobe.outlook import planned_rows
 from llprobe.report import run_rows
+from llprobe.report.remarks import nothing_scored
 from llprobe.runner import Cancel
 from llprobe.store import Store
 from llprobe.sweep import SweepSpec, example_sweep, read_sweep
@@ -153,12 +154,15 @@ def conduct_sweep(
         if screen.run:
             # the failures were told as they came
             print_cells(store, screen.run, form, output, errors=False)
+        reason = nothing_scored(store.cells(screen.run)) if screen.run else ""
         if cancel.requests:
             _stopped(store, screen.run)
             raise KeyboardInterrupt
     of_cells = all(failure.cells for failure in failed)
     retry = f"`llprobe sweep retry {spec.name or screen.run[:8]}`"
     raise_failures(failed, screen, retry if of_cells else "the same command")
+    if reason:
+        raise RunError(reason)
 
 
 def _stopped(store: Store, run_id: str) -> None:

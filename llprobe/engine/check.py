@@ -113,6 +113,9 @@ def read_fixed(info: ModelInfo, settings: EngineSettings) -> Reading:
         task = tokenize_items(probe, "", ITEMS)
         with Scorer(probe, task, layers, LENSES) as scorer:
             scores = tuple(score for _, group in scorer.groups() for score in group)
+            faults = [scorer.fault(score, lens) for score in scores for lens in LENSES]
+        if fault := next(filter(None, faults), ""):
+            raise RunError(f"a question of the check cannot be scored: {fault}")
         prompts = tuple(tuple(item.sequences[0][: item.start]) for item in task.items)
         states = _states(probe.model, prompts, layers)
         return Reading(layers, probe.split, prompts, states, scores, probe.check.difference)

@@ -45,7 +45,7 @@ def look(
     """
     model = probe.model
     tokens = [*model.bos, *model.tokenize(text)]
-    limit = probe.settings.n_ctx or model.n_ctx_train
+    limit = probe.context_limit
     if not tokens:
         raise UsageError("the text is empty: give some words to look at")
     if len(tokens) > limit:

@@ -24,7 +24,7 @@ from llprobe.engine import ggml
 from llprobe.engine.ggml import Backend, Graph
 from llprobe.engine.record import Step, record_head
 from llprobe.engine.rules import scale_exponents
-from llprobe.errors import ModelNotSupported, RunError
+from llprobe.errors import ModelNotSupported
 
 __all__ = ["Head", "Step", "can_compute", "record_head", "scale_exponents"]
 
@@ -191,17 +191,20 @@ class Head:
         """Natural-log probabilities float64 (m,) of `tokens` (m,) predicted from `rows` (m,).
 
         `rows` index `hidden` (n, n_embd) and ascend. No logits leave the device: the log-sum-exp
-        of a row is ``logit[argmax] - log(softmax[argmax])``, which cannot underflow.
+        of a row is ``logit[argmax] - log(softmax[argmax])``, which cannot underflow. NaN where a
+        state is not finite; what is not finite beside that has overflowed on the device.
         """
         out = np.empty(len(rows), np.float64)
+        finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(hidden).all(axis=1))
+        if not finite.all():
+            # a device may look for the largest of a row's logits, and find none of them
+            hidden = np.where(finite[:, None], hidden, np.float32(0))
         cuts = np.searchsorted(rows, np.arange(0, len(hidden) + self.chunk_rows, self.chunk_rows))
         for i, (a, b) in enumerate(pairwise(cuts)):
             first = i * self.chunk_rows
             part = hidden[first : first + self.chunk_rows]
             out[a:b] = self._chunk(part, rows[a:b] - first, tokens[a:b], normed)
-        if not np.isfinite(out).all():
-            raise RunError("a log-probability is not finite: this device overflows; try -ngl 0")
-        return out
+        return np.where(finite[rows], out, np.nan)
 
     def _chunk(
         self,

@@ -6,8 +6,10 @@ This module knows the process. It does not know models.
 from __future__ import annotations
 
 import ctypes as ct
+import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import llama_cpp
@@ -15,23 +17,57 @@ from llama_cpp import llama_cpp as llama
 
 from llprobe.engine import ggml
 
-__all__ = ["build_info", "in_words", "listen", "log_lines", "on_abort", "start"]
+__all__ = [
+    "build_info",
+    "in_words",
+    "listen",
+    "log_lines",
+    "on_abort",
+    "quality_warnings",
+    "start",
+]
 
-_ERROR_LEVEL: Final = 4
+_WARNING: Final = 3
+_GOES_ON: Final = 5
+"""llama.cpp's levels of a warning, and of what goes on with the text before it."""
+_QUALITY: Final = re.compile(
+    r"quality|degraded|suboptimal|incorrect|inaccurate|regenerat|reconvert|missing", re.IGNORECASE
+)
+"""What llama.cpp writes of where a model's results may suffer; most of its warnings are not."""
 _lines: deque[str] = deque([""], maxlen=60)
 _listeners: list[Callable[[str], None]] = []
+_warnings: list[list[str]] = []
+_level = [0]
 _started: list[object] = []  # what C holds pointers to, as below
 _on_abort: list[object] = []
 
 
-def _log(_level: int, text: bytes, _user: object) -> None:
+def _log(level: int, text: bytes, _user: object) -> None:
     """Keep the newest lines; llama.cpp ends each with a newline, continuations excepted."""
+    if level != _GOES_ON:
+        _level[0] = level
     for part in text.decode(errors="replace").splitlines(keepends=True):
         _lines[-1] += part.rstrip("\n")
         if part.endswith("\n"):
+            if _level[0] == _WARNING and _QUALITY.search(_lines[-1]):
+                for warnings in _warnings:
+                    warnings.append(_lines[-1])
             for listener in _listeners:
                 listener(_lines[-1])
             _lines.append("")
+
+
+@contextmanager
+def quality_warnings() -> Iterator[list[str]]:
+    """Collect what llama.cpp warns of meanwhile that results may suffer of, a line each."""
+    collected: list[str] = []
+    _warnings.append(collected)
+    try:
+        yield collected
+    finally:
+        _warnings.remove(collected)
+        # llama.cpp begins each with the name of its function
+        collected[:] = dict.fromkeys(line.partition(": ")[2].strip() or line for line in collected)
 
 
 def listen(listener: Callable[[str], None] | None) -> None:

@@ -67,6 +67,24 @@ class Probe:
             raise
 
     @property
+    def context_limit(self) -> int:
+        """Most tokens of a sequence: what was asked for, within what the model was trained for."""
+        trained = self.model.n_ctx_train
+        return min(self.settings.n_ctx or trained, trained)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of its numbers must know, a sentence each; none as a rule."""
+        asked, trained = self.settings.n_ctx or 0, self.model.n_ctx_train
+        shorter = f"--ctx {asked} is more than the {trained} tokens that it was trained for: "
+        warned = [f"llama.cpp warns: {warning}" for warning in self.model.warnings]
+        return (
+            *self.model.info.remarks(),
+            *warned,
+            *[f"{shorter}{trained} are used"] * (asked > trained),
+        )
+
+    @property
     def max_rows(self) -> int:
         """Most flagged rows of a decode: their logits, and all layers' states, fit the buffer."""
         budget = self.settings.buffer_mb << 20

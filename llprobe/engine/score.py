@@ -25,7 +25,7 @@ from llprobe.engine.packed import count_task, pack_task
 from llprobe.engine.probe import Probe
 from llprobe.engine.session import Context
 from llprobe.engine.tokens import TokenizedTask
-from llprobe.engine.trie import Packing, Trie, build_trie, slices
+from llprobe.engine.trie import Group, Packing, Trie, build_trie, slices
 
 __all__ = ["ItemScore", "Scorer"]
 
@@ -34,11 +34,19 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ItemScore:
-    """One item's scores: `logprob[lens]` (n_options, n_layers), natural log, summed over tokens."""
+    """One item's scores: `logprob[lens]` (n_options, n_layers), natural log, summed over tokens.
+
+    Where it is not finite the item has no score; see `Scorer.fault`.
+    """
 
     index: int
     n_tokens: tuple[int, ...]
     logprob: dict[str, FloatArray]
+
+    @property
+    def finite(self) -> bool:
+        """Whether all log-probs are numbers, through every lens."""
+        return all(np.isfinite(values).all() for values in self.logprob.values())
 
 
 @dataclass(slots=True)
@@ -87,6 +95,7 @@ class Scorer:
         self._capture = open_capture(probe, self._context, self.layers, ablation)
         self.phases = Phases()
         self._ready = False
+        self._spoilt = False
 
     @property
     def n_tokens(self) -> int:
@@ -99,9 +108,39 @@ class Scorer:
             if index not in done:
                 yield index, self._group(index)
 
+    def fault(self, score: ItemScore, lens: str) -> str:
+        """Say why an item has no score through a lens; empty where it has one."""
+        finite = np.asarray(np.isfinite(score.logprob[lens]).all(axis=0))
+        if finite.all():
+            return ""
+        first = self.layers[int(finite.argmin())]
+        devices = " and ".join(self.probe.split.devices)
+        hint = f": {devices} may overflow, try -ngl 0" if devices else ""
+        wrong = f"{np.count_nonzero(~finite)} of {len(finite)} layers, the first of them {first}"
+        return f"its log-probabilities are not numbers at {wrong}{hint}"
+
     def _group(self, index: int) -> list[ItemScore]:
-        self._prefix()
         group = self.packing.groups[index]
+        scores = self._together(group)
+        if not self._spoilt:
+            return scores
+        # a state that is not a number may spoil what is decoded beside it, or after it
+        for place, item in enumerate(group.items):
+            if not scores[place].finite and len(group.items) > 1:
+                self._restart()
+                mine = (tuple(p for p in part if p[0] == item) for part in group.passes)
+                alone = Group((item,), tuple(part for part in mine if part))
+                scores[place] = self._together(alone)[0]
+        self._restart()
+        return scores
+
+    def _restart(self) -> None:
+        """Empty the cache, so that nothing is left of states that are not numbers."""
+        self._context.drop_all()
+        self._ready = self._spoilt = False
+
+    def _together(self, group: Group) -> list[ItemScore]:
+        self._prefix()
         sums: dict[tuple[int, int], dict[str, FloatArray]] = {}
         for members in group.passes:
             trie = build_trie(self.task.items, members, len(self.packing.prefix))
@@ -150,6 +189,8 @@ class Scorer:
                     self.probe.head, states, normed, rows, tokens
                 )
             self.phases.projection += perf_counter() - started
+            if not all(np.isfinite(values[first:last]).all() for values in out.values()):
+                self._spoilt |= not np.isfinite(states).all()
             self.phases.rows += states.shape[1]
         self._context.drop(trie.n_leaves)
         self.phases.targets += len(trie.edge_rows)

@@ -37,7 +37,10 @@ def _log_tail() -> str:
 
 
 class Model:
-    """A GGUF model in memory; a context manager. `n_threads` is the number of threads it gets."""
+    """A GGUF model in memory; a context manager.
+
+    `n_threads` is the number of threads it gets, `warnings` what llama.cpp said of its quality.
+    """
 
     def __init__(self, info: ModelInfo, settings: EngineSettings) -> None:
         native.start()
@@ -47,7 +50,8 @@ class Model:
         try:
             self._remote = self._stack.enter_context(rpc.remote_devices(settings.servers))
             _check_fits(info, settings, self._remote)
-            self.handle = self._load()
+            with native.quality_warnings() as warnings:
+                self.handle = self._load()
             self._stack.callback(llama.llama_model_free, self.handle)
             self._refuse()
         except BaseException:
@@ -59,6 +63,7 @@ class Model:
         self.n_vocab: int = llama.llama_vocab_n_tokens(self.vocab)
         self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.handle)
         add_bos = llama.llama_vocab_get_add_bos(self.vocab)
+        self.warnings = tuple(warnings)
         self.bos: tuple[int, ...] = (llama.llama_vocab_bos(self.vocab),) if add_bos else ()
 
     def _load(self) -> Any:

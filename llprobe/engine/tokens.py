@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from llprobe.engine.chat import Chat, OpenPrompt
 from llprobe.engine.probe import Probe
 from llprobe.engine.session import Model
 from llprobe.engine.trie import TokenItem
-from llprobe.errors import TaskError
 from llprobe.task import Item, Skipped, Turn
 
-__all__ = ["TokenizedTask", "tokenize_items", "tokenize_prompts"]
+__all__ = ["NO_PROMPT", "TokenizedTask", "tokenize_items", "tokenize_prompts"]
+
+NO_PROMPT: Final = "no token stands before the answer"
+"""Why an item with an empty prompt is skipped where the model adds no token of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,16 @@ class TokenizedTask:
 def tokenize_items(
     probe: Probe, preamble: str, items: Sequence[Item], turns: tuple[Turn, ...] | None = None
 ) -> TokenizedTask:
-    """Tokenise prompt and option jointly; leave out, by name, what the context cannot hold.
+    """Tokenise prompt and option jointly; leave out, each with its reason, what cannot be scored.
 
     The prompt is ``preamble + item.prompt``; where there are `turns`, it is the model's own chat
     template over them and the prompt as the next user turn, up to where the answer begins, and
     the options lose the white space before them. Where an option's tokens merge with the prompt's
     last ones, scoring starts at the first token that differs, for all options of the item alike.
-    Raises TaskError where an option adds no token of its own, ModelError where the model's chat
-    template cannot be used.
+    Left out are items that the context cannot hold, before whose options no token stands, or of
+    which an option adds no token of its own. Raises ModelError where the model's chat template
+    cannot be used.
     """
-    limit = min(probe.settings.n_ctx or probe.model.n_ctx_train, probe.model.n_ctx_train)
     kept: list[TokenItem] = []
     indices: list[int] = []
     skipped: list[Skipped] = []
@@ -52,10 +55,8 @@ def tokenize_items(
     for index, (item, prompt) in enumerate(zip(items, prompts, strict=True)):
         asked = item if turns is None else _undelimited(item)
         tokens = _tokenize(probe, prompt, asked)
-        longest = max(len(s) for s in tokens.sequences)
-        if longest > limit:
-            reason = f"needs {longest} tokens of context, {limit} are there"
-            skipped.append(Skipped(item.id, reason))
+        if isinstance(tokens, str):
+            skipped.append(Skipped(item.id, tokens))
             continue
         kept.append(tokens)
         indices.append(index)
@@ -67,15 +68,11 @@ def tokenize_prompts(
 ) -> list[tuple[int, ...]]:
     """Tokenise each item's prompt alone, as `tokenize_items` has it, for the model to go on from.
 
-    One sequence an item, BOS included, however long. Raises TaskError where a prompt has no
-    token, ModelError where the model's chat template cannot be used.
+    One sequence an item, BOS included, however long; an empty one where the prompt has no token.
+    Raises ModelError where the model's chat template cannot be used.
     """
     model = probe.model
-    prompts = [prompt.tokens(model) for prompt in _prompts(model, preamble, items, turns)]
-    for item, prompt in zip(items, prompts, strict=True):
-        if not prompt:
-            raise TaskError(f"item {item.id}: the prompt has no token; write a prompt")
-    return prompts
+    return [prompt.tokens(model) for prompt in _prompts(model, preamble, items, turns)]
 
 
 def _prompts(
@@ -92,15 +89,24 @@ def _undelimited(item: Item) -> Item:
     return replace(item, choices=tuple(choice.lstrip() for choice in item.choices))
 
 
-def _tokenize(probe: Probe, opened: OpenPrompt, item: Item) -> TokenItem:
+def _tokenize(probe: Probe, opened: OpenPrompt, item: Item) -> TokenItem | str:
+    """Return an item in tokens, or why it cannot be scored."""
     prompt = opened.tokens(probe.model)
     sequences = [opened.tokens(probe.model, choice) for choice in item.choices]
     start = min(_agree(prompt, sequence) for sequence in sequences)
+    if not prompt:
+        return f"{NO_PROMPT}; write a prompt"
     if start < 1:
-        raise TaskError(f"item {item.id}: no token stands before the options; write a prompt")
+        return (
+            "an option merges with the prompt's first token, so that no token is left from which "
+            "the options could be predicted"
+        )
     for choice, sequence in zip(item.choices, sequences, strict=True):
         if len(sequence) <= start or sequence == prompt:
-            raise TaskError(f"item {item.id}: the choice {choice!r} adds no token to the prompt")
+            return f"the choice {choice!r} adds no token to the prompt"
+    longest, limit = max(map(len, sequences)), probe.context_limit
+    if longest > limit:
+        return f"needs {longest} tokens of context, {limit} are there"
     if probe.settings.skip_shared:
         shortest = min(len(sequence) for sequence in sequences)
         start = max(start, min(_agree(min(sequences), max(sequences)), shortest - 1))

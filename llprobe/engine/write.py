@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,13 @@ import numpy.typing as npt
 from llprobe.engine.packed import pack_prompts
 from llprobe.engine.probe import Probe
 from llprobe.engine.session import Context
-from llprobe.errors import RunError, TaskError
+from llprobe.engine.tokens import NO_PROMPT
+from llprobe.errors import TaskError
 from llprobe.task import Skipped
 
 __all__ = ["PromptTokens", "Writer", "Written", "fits", "prompt_tokens"]
+
+_NO_NUMBERS: Final = "llama.cpp's logits are not numbers: try --reference, or another quant"
 
 IntArray = npt.NDArray[np.int32]
 
@@ -51,6 +54,8 @@ class Written:
     """Tokens chosen for it, the one that ended it included."""
     finished: bool
     """Whether the model ended it, or a stop text did; False where `max_tokens` did."""
+    fault: str = ""
+    """Why there is no answer; empty where there is one."""
 
 
 @dataclass(slots=True)
@@ -83,16 +88,16 @@ def prompt_tokens(
     max_tokens: int,
     limit: int,
 ) -> tuple[PromptTokens, tuple[Skipped, ...]]:
-    """Keep the prompts that fit the context together with an answer; name the others.
+    """Keep the prompts that fit the context together with an answer; name the others, and why.
 
-    `sequences`, `indices` and `ids` have one entry a prompt. Raises TaskError where a prompt
-    holds no token.
+    `sequences`, `indices` and `ids` have one entry a prompt.
     """
     kept: list[tuple[tuple[int, ...], int]] = []
     skipped: list[Skipped] = []
     for sequence, index, id_ in zip(sequences, indices, ids, strict=True):
         if not sequence:
-            raise TaskError(f"item {id_}: no token stands before the answer; write a prompt")
+            skipped.append(Skipped(id_, f"{NO_PROMPT}; write a prompt"))
+            continue
         if fits(len(sequence), max_tokens, limit):
             kept.append((tuple(sequence), index))
             continue
@@ -111,14 +116,14 @@ class _Answer:
 
     def __init__(self, stop: Sequence[str], max_tokens: int) -> None:
         self.tokens: list[int] = []
-        self.text, self.finished = "", False
+        self.text, self.finished, self.broken = "", False, False
         self._stop, self._max_tokens = stop, max_tokens
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     @property
     def ended(self) -> bool:
         """Whether no token is to follow."""
-        return self.finished or len(self.tokens) >= self._max_tokens
+        return self.finished or self.broken or len(self.tokens) >= self._max_tokens
 
     def take(self, token: int, piece: bytes | None) -> None:
         """Add a token and its bytes, None where the token ends the text."""
@@ -170,9 +175,26 @@ class Writer:
 
     def _record(self, position: int, answer: _Answer) -> Written:
         index = self.prompts.indices[position]
-        return Written(index, answer.text, len(answer.tokens), answer.finished)
+        fault = _NO_NUMBERS if answer.broken else ""
+        return Written(index, answer.text, len(answer.tokens), answer.finished, fault)
 
     def _group(self, members: Sequence[int]) -> list[_Answer]:
+        """Answer the prompts at these positions, alone where one may have spoilt the others."""
+        answers = self._together(members)
+        broken = [place for place, answer in enumerate(answers) if answer.broken]
+        for place in broken if len(members) > 1 else ():
+            self._restart()
+            answers[place] = self._together(members[place : place + 1])[0]
+        if broken:
+            self._restart()
+        return answers
+
+    def _restart(self) -> None:
+        """Empty the cache, so that nothing is left of states that are not numbers."""
+        self._context.drop_all()
+        self._ready = False
+
+    def _together(self, members: Sequence[int]) -> list[_Answer]:
         """Answer the prompts at these positions, together."""
         self._prefix()
         answers = [_Answer(self.stop, self.max_tokens) for _ in members]
@@ -239,10 +261,12 @@ class Writer:
         logits = self._context.logits(len(growing))
         # the first of equal ones is the lowest token; a NaN would come first as well
         chosen = logits.argmax(axis=1)
-        if np.isnan(logits.max(axis=1)).any():
-            raise RunError("llama.cpp's logits are not numbers: try --reference, or another quant")
-        for s, token in zip(growing, chosen, strict=True):
-            self._take(answers[s], int(token))
+        broken = np.isnan(logits.max(axis=1))
+        for s, token, wrong in zip(growing, chosen, broken, strict=True):
+            if wrong:
+                answers[s].broken = True
+            else:
+                self._take(answers[s], int(token))
 
     def _take(self, answer: _Answer, token: int) -> None:
         model = self.probe.model

@@ -60,7 +60,7 @@ def check_consistency(meta: Metadata, arch: str, tensors: Collection[TensorInfo]
     """Raise ModelFileError where metadata contradict each other or what llama.cpp can compute."""
     _check_heads(meta, arch)
     _check_lengths(meta, arch)
-    _check_epsilons(meta, arch)
+    _check_numbers(meta, arch)
     _check_scaling(meta, arch)
     _check_experts(meta, arch, tensors)
     _check_predicted(meta, arch)
@@ -125,11 +125,22 @@ def _first(meta: Metadata, key: str, default: int) -> int:
     return (*_integers(meta, key), default)[0]
 
 
-def _check_epsilons(meta: Metadata, arch: str) -> None:
-    for name in (Keys.Attention.LAYERNORM_EPS, Keys.Attention.LAYERNORM_RMS_EPS):
-        value = meta.values.get(key := name.format(arch=arch))
-        if isinstance(value, float) and not (value >= 0 and math.isfinite(value)):
-            raise _lies(meta, f"metadata {key} is {value}")
+def _check_numbers(meta: Metadata, arch: str) -> None:
+    """What is computed with is finite; norms divide by more than nothing, angles have a base."""
+    least = {
+        Keys.Attention.LAYERNORM_EPS.format(arch=arch): 0.0,
+        Keys.Attention.LAYERNORM_RMS_EPS.format(arch=arch): 0.0,
+    }
+    if _HEADS.get(arch) != "none":
+        base = Keys.Rope.FREQ_BASE.format(arch=arch)
+        # the rotation of the n-th pair of numbers is a power of the base
+        least |= dict.fromkeys((base, f"{base}_swa"), math.nextafter(0.0, 1.0))
+    for key, value in meta.values.items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, float) or not key.startswith(f"{arch}."):
+                continue
+            if not (math.isfinite(number) and number >= least.get(key, -math.inf)):
+                raise _lies(meta, f"metadata {key} is {number}")
 
 
 def _check_scaling(meta: Metadata, arch: str) -> None:

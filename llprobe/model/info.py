@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from llprobe.errors import ModelFileError
 from llprobe.model.header import read_header
+from llprobe.model.metadata import Metadata
+from llprobe.model.vocabulary import tokenizer_remarks
 
 __all__ = ["ModelInfo", "Origin", "TensorClass"]
 
@@ -79,6 +81,14 @@ class ModelInfo:
     """Width of a block's feed-forward, of all experts of a token together; 0 = not known."""
     n_cached: int = 0
     """Keys and values that a token leaves in the caches of all layers; 0 = not known."""
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say what a reader of its scores must know of its files, a sentence each; none as a rule.
+
+        Raises ModelFileError where the files cannot be read (any more).
+        """
+        path = self.paths[0]
+        return tokenizer_remarks(Metadata(path, read_header(path).metadata))
 
     def read_tensor(self, name: str) -> npt.NDArray[np.uint8]:
         """Return a tensor's bytes as they stand in the file, (nbytes,).

@@ -32,6 +32,7 @@ from llprobe.published.tables import Series
 from llprobe.report.compare.difference import stars
 from llprobe.report.evidence import CurveEvidence, curve_evidence, sureness
 from llprobe.report.pairing import Side
+from llprobe.report.remarks import remarks
 from llprobe.report.sametests import adjusted_once, mark
 from llprobe.report.tables import option_table
 from llprobe.store import CellRecord, Store
@@ -71,7 +72,7 @@ def gather(store: Store, runs: Sequence[str], *, items: bool = True, title: str 
         written=written,
         settings=_joined([cell.settings for cell in every]),
         versions=_joined([cell.versions | _recorded(cell) for cell in every]),
-        remarks=tuple(dict.fromkeys([*_remarks(every), *_published_remarks(laid)])),
+        remarks=tuple(dict.fromkeys([*remarks(every), *_published_remarks(laid)])),
     )
 
 
@@ -182,17 +183,6 @@ def _joined(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         for name, value in record.items():
             found.setdefault(name, {})["default" if value is None else str(value)] = None
     return {name: ", ".join(values) for name, values in found.items()}
-
-
-def _remarks(cells: Iterable[CellRecord]) -> Iterator[str]:
-    for cell in cells:
-        yield from (f"{cell.task}: {note}" for note in cell.notes)
-        yield from (f"{cell.task}: skipped {s.id}: {s.reason}" for s in cell.skipped)
-        if cell.error:
-            yield f"{cell.task}: failed on {cell.model}: {cell.error}"
-        if cell.n_done < cell.n_items:
-            left = f"{cell.n_done} of {cell.n_items} items are scored"
-            yield f"{cell.task}: {left} on {cell.model}"
 
 
 def _title(cells: Sequence[CellRecord]) -> str:

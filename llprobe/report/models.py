@@ -41,6 +41,7 @@ def model_facts(info: ModelInfo) -> dict[str, Any]:
         f"{c.name}_tensors": ", ".join(f"{n} x {kind}" for kind, n in c.types)
         for c in info.tensor_classes
     }
+    remarks = info.remarks()
     bits, in_blocks = info.bits_per_weight, info.block_bits_per_weight
     return {
         "name": info.name,
@@ -60,6 +61,7 @@ def model_facts(info: ModelInfo) -> dict[str, Any]:
         "output_matrix": "the embedding's (tied)" if info.tied_output else "its own",
         "chat_template": "yes" if info.has_chat_template else "no",
         "fingerprint": info.fingerprint,
+        **({"remarks": " ".join(f"{remark}." for remark in remarks)} if remarks else {}),
     }
 
 

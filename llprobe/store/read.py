@@ -100,6 +100,11 @@ class CellRecord:
         return "default" if asked is None else str(asked)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was to be known of the model when it was loaded, a sentence each."""
+        return tuple(filter(None, self.record.get("remarks", "").split("\n")))
+
+    @property
     def seed(self) -> int:
         """The seed of generated questions."""
         return int(self.request.get("seed", 0))

@@ -29,6 +29,7 @@ from llprobe.store.write import (
     insert_run,
     now,
 )
+from llprobe.task import Skipped
 
 __all__ = ["Store"]
 
@@ -136,13 +137,17 @@ class Store(StoreReader):
 
         def work(db: sqlite3.Connection) -> None:
             for cell in event.cells:
+                _skip(db, cell, event.skipped)
+                # of the items that fit, groups that are stored may have left out some
+                (n_skipped,) = db.execute(
+                    "SELECT count(*) FROM skipped WHERE cell = ?", (cell,)
+                ).fetchone()
+                fit = event.n_items + len(event.skipped) - n_skipped
                 db.execute(
                     "UPDATE cells SET n_groups = ?, n_items = ?, status = 'running', error = '' "
                     "WHERE id = ?",
-                    (event.n_groups, event.n_items, cell),
+                    (event.n_groups, fit, cell),
                 )
-                rows = [(cell, skipped.id, skipped.reason) for skipped in event.skipped]
-                db.executemany("INSERT OR REPLACE INTO skipped VALUES (?, ?, ?)", rows)
 
         self._write(work)
 
@@ -157,6 +162,11 @@ class Store(StoreReader):
             if added.rowcount:
                 for item in event.items:
                     insert_result(db, event.cell, item)
+                _skip(db, event.cell, event.skipped)
+                db.execute(
+                    "UPDATE cells SET n_items = n_items - ? WHERE id = ?",
+                    (len(event.skipped), event.cell),
+                )
                 scored = [item for item in event.items if isinstance(item, ItemResult)]
                 if scored:
                     add_to_tallies(db, event.cell, scored)
@@ -199,6 +209,14 @@ class Store(StoreReader):
         """Keep a run's note, of any length, in place of the one before; an empty one removes it."""
         text = checked_note(note)
         self._write(lambda db: write_note(db, run, text))
+
+
+def _skip(db: sqlite3.Connection, cell: str, items: Sequence[Skipped]) -> None:
+    _many(
+        db,
+        "INSERT OR REPLACE INTO skipped VALUES (?, ?, ?)",
+        [(cell, item.id, item.reason) for item in items],
+    )
 
 
 def _run(db: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> None:

@@ -14,6 +14,7 @@ from llprobe.analysis.paired import Comparison, compare
 from llprobe.page.names import variant_of
 from llprobe.report import CurveEvidence, curve_evidence, option_table
 from llprobe.report.naming import told_apart
+from llprobe.report.remarks import nothing_scored as all_skipped
 from llprobe.store import CellRecord, RunRecord, Store
 from llprobe.task.prior import PRIOR
 
@@ -79,10 +80,8 @@ def nothing_scored(told: RunData) -> str:
     if failed:
         many = f"{len(failed)} of {len(cells)} cells failed" if len(cells) > 1 else "it failed"
         return f"nothing is scored: {many}; {failed[0].error}"
-    skipped = [cell for cell in cells if cell.skipped and not cell.n_items]
-    if cells and len(skipped) == len(cells):
-        first = skipped[0].skipped[0]
-        return f"nothing is scored: all items were skipped; {first.id}: {first.reason}"
+    if said := all_skipped(cells):
+        return said
     if told.record.status == "running":
         return "nothing is scored yet: what is found appears here as items come in"
     return f"nothing is scored, and the run is {told.record.status}: go on with it on its monitor"

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from llprobe.analysis.paired import Comparison
 from llprobe.page.data import CellView
 from llprobe.page.findings import sentences
+from llprobe.report.remarks import remarks
 from llprobe.store import CellRecord
 
 from .board import Board
@@ -22,7 +23,7 @@ from .data import Found, NamedCell, RunData, nothing_scored
 from .tab import RunTab, Scroll
 from .written import Written, read_written, written_words
 
-__all__ = ["FindingsTab", "last_two_words", "remarks", "said_of"]
+__all__ = ["FindingsTab", "last_two_words", "said_of"]
 
 
 class FindingsTab(RunTab):
@@ -120,16 +121,3 @@ def last_two_words(found: Comparison) -> str:
     if found.p < 0.05:
         return said
     return f"{said} No difference is shown: {100 * found.detectable:.1f} points could have been."
-
-
-def remarks(cells: Sequence[CellRecord]) -> list[str]:
-    """Say what was mended, skipped or did not come to its end, each once."""
-    said: dict[str, None] = {}
-    for cell in cells:
-        skipped = [f"skipped {s.id}: {s.reason}" for s in cell.skipped]
-        failed = [f"failed on {cell.model}: {cell.error}"] if cell.error else []
-        left = f"{cell.n_done} of {cell.n_items} items are scored on {cell.model}"
-        unfinished = [left] if cell.n_done < cell.n_items else []
-        for remark in (*cell.notes, *skipped, *failed, *unfinished):
-            said[f"{cell.task}: {remark}"] = None
-    return list(said)

@@ -86,7 +86,12 @@ def settings_lines(told: RunData) -> Iterator[Text]:
     ])  # fmt: skip
     yield from _table("Engine", _joined(cell.settings for cell in told.cells))
     yield from _table("Versions", _joined(cell.versions for cell in told.cells))
-    yield from _table("Computed with", _joined(cell.record for cell in told.cells))
+    yield from _table("Computed with", _joined(map(_computed_with, told.cells)))
+
+
+def _computed_with(cell: CellRecord) -> dict[str, str]:
+    """Return a cell's build and devices; remarks on its model stand among the findings."""
+    return {name: value for name, value in cell.record.items() if name != "remarks"}
 
 
 def repeated(command: str) -> str:
