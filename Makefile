@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 DB     ?= $(VENV)/demo.db
+# how many tests run at a time
+TEST_PROCESSES ?= 2
 
 # llama.cpp's build flags: remote devices on, the vision library off (4 minutes on 2 cores).
 # Flags of your own are honoured: make demo CMAKE_ARGS="-DGGML_CUDA=ON -DGGML_RPC=ON"
@@ -75,7 +77,8 @@ demo: $(VENV)/.core
 	@$(BIN)/llprobe lens "The capital of France is" -m smollm2-135m --layers 18-30
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not alone"
+	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.dev format lint types imports test
 

@@ -19,6 +19,8 @@ from llprobe.errors import UsageError
 from llprobe.events import Failed
 from llprobe.settings import patience
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import psutil
+import pytest
 from clihelp import Cli, plan_of, scores_of, tiny_model, write_questions
 from clusterhelp import child_of, cluster
 
@@ -12,12 +13,13 @@ from llprobe.events import Failed, GroupScored, JobStarted
 from llprobe.runner import run
 from llprobe.store import Store
 
+pytestmark = pytest.mark.alone
 SOON = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "4s"}
 
 
 def test_a_hung_workers_cells_are_computed_elsewhere(tmp_path: Path) -> None:
     models = [tiny_model(tmp_path, name, seed=n, n_layers=8) for n, name in enumerate("ab")]
-    plan = plan_of(models, write_questions(tmp_path / "q.jsonl", 30, words=6))
+    plan = plan_of(models, write_questions(tmp_path / "q.jsonl", 120, words=6))
     with Store(tmp_path / "whole.db") as store:
         list(run(plan, store, "llprobe run"))
     hung, groups = "", list[tuple[str, int]]()

@@ -14,6 +14,8 @@ from llprobe.plan import Plan
 from llprobe.runner import run
 from llprobe.store import Store
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:

@@ -17,6 +17,8 @@ import psutil
 import pytest
 from clihelp import Cli, scores_of, tiny_model, worker_of, write_questions
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 30
 N_ITEMS = 90
 

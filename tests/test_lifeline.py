@@ -19,6 +19,8 @@ from llprobe.events import Failed, ModelLoaded
 from llprobe.runner import Cancel, run
 from llprobe.store import Store
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 20
 ENDLESS = (
     "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
