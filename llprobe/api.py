@@ -6,11 +6,11 @@ loaded in the caller's own. This module knows how the parts are offered. It comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Self
+from weakref import finalize
 
 # before numpy: a CUDA build may bring C++ symbols of its own, and crash where numpy's came first
 import llama_cpp  # noqa: F401
@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+_WIDTH: Final = 60
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Scores:
     layers: tuple[int, ...]
     n_tokens: tuple[int, ...]
     logprob: FloatArray
+
+    def __repr__(self) -> str:
+        """Say what was scored, in a line."""
+        shape = "{} options, {} layers".format(*self.logprob.shape)
+        return f"<Scores of {_short(self.item.id)}, {self.lens}: {shape}>"
 
     @property
     def correct(self) -> tuple[int, ...]:
@@ -75,13 +81,42 @@ class Scores:
 
 
 class OpenModel:
-    """A model in this process; made by `open_model`."""
+    """A model in this process; made by `open_model`.
+
+    It is freed by `close`, at the end of a ``with``, when nothing refers to it any more, and when
+    Python ends. `remarks` are sentences that a reader of its numbers must know, none as a rule.
+    """
 
     def __init__(self, probe: Probe) -> None:
-        self._probe = probe
+        self._loaded: Probe | None = probe
+        # the finaliser must not hold on to this object
+        self._free = finalize(self, probe.close)
         self.name: str = probe.model.info.name
         self.n_layers: int = probe.model.n_layers
         self.self_check: float = probe.check.difference
+        self.remarks: tuple[str, ...] = probe.remarks
+
+    @property
+    def _probe(self) -> Probe:
+        if self._loaded is None:
+            raise UsageError(f"{self.name} is closed: open it again with llprobe.open_model")
+        return self._loaded
+
+    def close(self) -> None:
+        """Free the model; safe to call twice."""
+        self._loaded = None
+        self._free()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        """Say which model it is, and whether it is still there."""
+        state = "closed" if self._loaded is None else f"{self.n_layers} layers"
+        return f"<OpenModel {self.name}: {state}>"
 
     def score(
         self,
@@ -100,9 +135,9 @@ class OpenModel:
         from llprobe.engine.score import Scorer  # noqa: PLC0415 - loads llama.cpp
         from llprobe.engine.tokens import tokenize_items  # noqa: PLC0415 - loads llama.cpp
 
-        chosen = parse_layers(layers, self.n_layers)
-        task = tokenize_items(self._probe, preamble, items)
-        with Scorer(self._probe, task, chosen, (lens,)) as scorer:
+        probe, chosen = self._probe, parse_layers(layers, self.n_layers)
+        task = tokenize_items(probe, preamble, items)
+        with Scorer(probe, task, chosen, (lens,)) as scorer:
             found = [(s, scorer.fault(s, lens)) for _, group in scorer.groups() for s in group]
         scores = [
             Scores(items[s.index], lens, chosen, s.n_tokens, s.logprob[lens])
@@ -125,24 +160,23 @@ class OpenModel:
         return scores[0].logprob
 
 
-@contextmanager
 def open_model(
     name: str | Path,
     settings: EngineSettings | None = None,
     *,
     fetch: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Iterator[OpenModel]:
-    """Load a model by catalog name, name:quant, path or hub reference, and free it at the end.
+) -> OpenModel:
+    """Load a model by catalog name, name:quant, path or hub reference.
 
+    It stays loaded until it is closed: `m.close()`, or the end of ``with open_model(...) as m``.
     `fetch` downloads one that is not here. Raises UnknownName, ModelError and its kinds, and
     FetchError. A crash of llama.cpp ends this process; the command line does not run that risk.
     """
     from llprobe.engine.probe import Probe  # noqa: PLC0415 - loads llama.cpp
 
     info = resolve(name, fetch=fetch, progress=progress)
-    with Probe(info, settings or EngineSettings()) as probe:
-        yield OpenModel(probe)
+    return OpenModel(Probe(info, settings or EngineSettings()))
 
 
 @dataclass(frozen=True)
@@ -151,6 +185,14 @@ class StoredCell:
 
     record: CellRecord
     items: tuple[CellScores, ...]
+
+    def __repr__(self) -> str:
+        """Say which cell it is, in a line."""
+        cell = self.record
+        return (
+            f"<StoredCell {_short(cell.task)} on {_short(cell.model)}, {cell.lens}: "
+            f"{len(self.items)} items, {len(cell.layers)} layers>"
+        )
 
     def curve(self) -> Curve:
         """Metrics by item and layer, with baselines; UsageError where nothing is scored."""
@@ -173,6 +215,10 @@ class StoredRun:
     id: str
     cells: tuple[StoredCell, ...]
 
+    def __repr__(self) -> str:
+        """Say which run it is, in a line."""
+        return f"<StoredRun {self.id[:8]}: {len(self.cells)} cells>"
+
     def frame(self) -> pd.DataFrame:
         """One row per item, option and layer.
 
@@ -183,6 +229,11 @@ class StoredRun:
 
         parts = [_frame(cell, score) for cell in self.cells for score in cell.items]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _short(text: str) -> str:
+    """Return a name for a line that others stand in too."""
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
 def _frame(cell: StoredCell, score: CellScores) -> pd.DataFrame:

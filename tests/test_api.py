@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import subprocess
+import sys
 from pathlib import Path
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
 from tinygguf import write_tiny
 
 import llprobe
+from llprobe.api import StoredCell, StoredRun
+from llprobe.engine.probe import Probe
 from llprobe.events import Failed
 from llprobe.model import read_model
 from llprobe.plan import Sweep, make_plan
@@ -76,6 +82,65 @@ def test_a_stored_run_is_read_as_frame_and_arrays(tiny: Path, tmp_path: Path) ->
     assert rows.layer.tolist() == [1, 2, 3]
     assert rows.logprob.tolist() == first.logprob[1].tolist()
     assert frame[frame.best].correct.all()
+
+
+def test_a_closed_model_is_an_error_and_python_goes_on(tiny: Path) -> None:
+    item = llprobe.Item("a", "one two", (" three", " four"), (0,), 0)
+    model = llprobe.open_model(tiny, SETTINGS)
+    assert "3 layers" in repr(model)
+    model.close()
+    model.close()
+    with model:
+        pass
+    for use in (
+        lambda: model.option_logprobs("one", [" two"]),
+        lambda: model.score([item]),
+        lambda: model.score([]),
+    ):
+        with pytest.raises(llprobe.UsageError, match="tiny is closed: open it again"):
+            use()
+    assert "closed" in repr(model)
+    assert (model.name, model.n_layers, model.remarks) == ("tiny", 3, ())
+
+
+def test_a_model_that_is_not_closed_is_freed_when_it_is_let_go_and_when_python_ends(
+    tiny: Path,
+) -> None:
+    with llprobe.open_model(tiny, SETTINGS) as model:
+        expected = model.option_logprobs("one", [" two", " three"])
+    kept = llprobe.open_model(tiny, SETTINGS)
+    with patch.object(Probe, "close", autospec=True, side_effect=Probe.close) as close:
+        let_go = llprobe.open_model(tiny, SETTINGS)
+        np.testing.assert_array_equal(let_go.option_logprobs("one", [" two", " three"]), expected)
+        del let_go
+        gc.collect()
+        assert close.call_count == 1
+    np.testing.assert_array_equal(kept.option_logprobs("one", [" two", " three"]), expected)
+    kept.close()
+    script = (
+        "import sys, llprobe\n"
+        "m = llprobe.open_model(sys.argv[1], llprobe.EngineSettings(n_threads=1))\n"
+        "print(m.option_logprobs('one', [' two']).shape, flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tiny], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "(1, 3)\n", "")
+
+
+def test_what_a_notebook_shows_of_a_run_is_short(tiny: Path) -> None:
+    prompt = "a long prompt " * 30
+    choices = tuple(f" {n} a long choice" for n in range(40))
+    item = llprobe.Item("n" * 500, prompt, choices, (0,), 0)
+    with llprobe.open_model(tiny, SETTINGS) as model:
+        scores, _ = model.score([item] * 9)
+    record = Mock(task="t" * 500, model="m" * 500, lens="norm", layers=(1, 2, 3))
+    cell = StoredCell(record, (Mock(),) * 5_000)
+    stored = StoredRun("a" * 64, (cell,) * 10)
+    assert "5000 items" in repr(cell)
+    assert "10 cells" in repr(stored)
+    for shown in (scores, stored, stored.cells):
+        assert len(repr(shown)) < 2_000
 
 
 def test_a_missing_database_is_said(tmp_path: Path) -> None:
