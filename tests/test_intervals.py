@@ -81,7 +81,7 @@ def test_every_interval_is_possible_and_has_a_width(
         assert found.p[0] == 1
         return
     assert bounds[0] <= found.low[0] <= found.mean[0] <= found.high[0] <= bounds[1]
-    assert found.high[0] - found.low[0] > 1e-3
+    assert found.high[0] - found.low[0] > 1e-6
     middle = sum(bounds) / 2
     excluded = not found.low[0] <= middle <= found.high[0]
     assert excluded == (found.p[0] < 0.05) or found.p[0] == pytest.approx(0.05, abs=1e-6)

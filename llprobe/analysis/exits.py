@@ -21,6 +21,7 @@ from llprobe.analysis.finding import (
     relative,
     too_few,
 )
+from llprobe.analysis.intervals import mean_evidence
 from llprobe.analysis.rounding import at_least
 
 __all__ = ["early_exit", "stability"]
@@ -120,12 +121,5 @@ def stability(choices: IntArray, layers: Sequence[int], clusters: IntArray) -> S
     mean = float(stays.mean())
     if short:
         return Stability(mean, None, None, agreement, short)
-    wide = critical(clusters, (1 + LEVEL) / 2) * _error(stays, clusters)
-    return Stability(mean, max(mean - wide, 0.0), min(mean + wide, 1.0), agreement, "")
-
-
-def _error(values: FloatArray, clusters: IntArray) -> float:
-    """Standard error by cluster of the mean of (n_items,)."""
-    _, unit = np.unique(clusters, return_inverse=True)
-    sums = np.bincount(unit, values - values.mean())
-    return float(np.sqrt((sums**2).sum() * len(sums) / max(len(sums) - 1, 1)) / len(values))
+    known = mean_evidence(stays[:, None], clusters, level=LEVEL)
+    return Stability(mean, float(known.low[0]), float(known.high[0]), agreement, "")

@@ -37,6 +37,8 @@ IntArray = npt.NDArray[np.int64]
 Ends = tuple[float, float]
 
 CONFIDENCE: Final = 0.95
+_NONE: Final = 1e-9
+"""A sum of squares that is hardly any, as rounding makes it."""
 _LEAST: Final = 1e-100
 """A tail that no sample reaches."""
 SHARES: Final = (0.0, 1.0)
@@ -99,47 +101,54 @@ def coverage(n: int, p: float, level: float = CONFIDENCE) -> float:
 
 @dataclass(frozen=True)
 class _Spread:
-    """How far values (n_items, k) in [0, 1] lie from their means, by item and by cluster.
+    """How far values (n_items, k) lie from their means, by item and by cluster, (k,) each.
 
-    Added is, everywhere, one cluster of the usual size in which all is right and one in which all
-    is wrong: a sample without any difference, or with one, shows too little of how far others lie
-    apart. What is added to the squares of a cluster stands to what is added to those of its items
-    as the size of the cluster does to 1.
+    Added is one cluster of the usual size above the mean and one below it, which lie as far off as
+    the items that make up most of the spread: a sample that differs seldom shows too little of how
+    far others lie apart. Where none differs they lie off by 1, a whole answer.
     """
 
-    mean: FloatArray
-    """(k,)"""
+    share: FloatArray
+    """Where the mean lies between its bounds, in [0, 1]."""
     of_items: FloatArray
-    """Squares of items, (k,)."""
+    """Squares of items."""
     of_clusters: FloatArray
     """Squares of clusters' sums, not less than those of items: clustering tells nothing new."""
-    binary: FloatArray
-    """Squares of as many independent right and wrong items, (k,)."""
+    most: FloatArray
+    """Squares of as many independent items that lie at the bounds."""
     n_items: float
     n_clusters: int
     n_even: float
     """Clusters of one size that vary as much as these do in theirs (Carter et al. 2017)."""
 
 
-def _spread(values: FloatArray, clusters: IntArray) -> _Spread:
-    sums, sizes = cluster_sums(values, clusters, most_units=len(values))
-    n, n_clusters = len(values), len(sizes)
-    mean = np.asarray(values.mean(axis=0), np.float64)
-    plain = np.asarray(((values - mean) ** 2).sum(axis=0))
-    together = ((sums - sizes[:, None] * mean) ** 2).sum(axis=0)
-    together = together * n_clusters / max(n_clusters - 1, 1) if n_clusters < n else plain
+def _spread(values: npt.NDArray[np.generic], clusters: IntArray, bounds: Ends) -> _Spread:
+    off = np.asarray(values, np.float64)
+    mean = np.asarray(off.mean(axis=0))
+    off = off - mean
+    sums, sizes = cluster_sums(off, clusters, most_units=len(off))
+    n, n_clusters = len(off), len(sizes)
+    plain = np.asarray((off**2).sum(axis=0))
+    together = (sums**2).sum(axis=0) * n_clusters / max(n_clusters - 1, 1)
+    together = np.maximum(together, plain) if n_clusters < n else plain
     size = float((sizes**2).sum()) / n
-    varies = mean * (1 - mean)
-    added = 1 - 2 * varies
+    added = _added(off)
+    share = np.clip((mean - bounds[0]) / (bounds[1] - bounds[0]), 0.0, 1.0)
     return _Spread(
-        mean,
-        plain + added,
-        np.maximum(together, plain) + added * size,
-        n * varies + added,
-        n,
-        n_clusters,
-        n / size,
+        share=share,
+        of_items=plain + added,
+        of_clusters=together + added * size,
+        most=n * (bounds[1] - bounds[0]) ** 2 * share * (1 - share) + added,
+        n_items=n,
+        n_clusters=n_clusters,
+        n_even=n / size,
     )
+
+
+def _added(off: FloatArray) -> FloatArray:
+    """Return the squares of two items more, from how far others are off the mean, (n_items, k)."""
+    squares = off**2
+    return np.asarray(2 * ((squares**2).sum(axis=0) + _NONE) / (squares.sum(axis=0) + _NONE))
 
 
 def design_effect(values: npt.NDArray[np.generic], clusters: IntArray) -> FloatArray:
@@ -148,7 +157,7 @@ def design_effect(values: npt.NDArray[np.generic], clusters: IntArray) -> FloatA
     `values` (n_items, k) in [0, 1]; `clusters` (n_items,). Where nothing shows how alike the items
     of a cluster are, as where all are wrong, it is near the size of a cluster.
     """
-    spread = _spread(np.asarray(values, np.float64), clusters)
+    spread = _spread(values, clusters, SHARES)
     return np.asarray(np.maximum(spread.of_clusters / spread.of_items, 1.0))
 
 
@@ -158,11 +167,11 @@ def effective_n(values: npt.NDArray[np.generic], clusters: IntArray) -> FloatArr
     `values` (n_items, k) in [0, 1]; `clusters` (n_items,). Of right and wrong items it is their
     number divided by the design effect; graded ones, which vary less, may count for more.
     """
-    return _worth(_spread(np.asarray(values, np.float64), clusters))
+    return _worth(_spread(values, clusters, SHARES))
 
 
 def _worth(spread: _Spread) -> FloatArray:
-    return np.asarray(spread.n_items * spread.binary / spread.of_clusters)
+    return np.asarray(spread.n_items * spread.most / spread.of_clusters)
 
 
 @dataclass(frozen=True)
@@ -194,16 +203,10 @@ def mean_evidence(
     distribution. Of independent right or wrong items it is Wilson's own. `clusters` (n_items,);
     `bounds` are the lowest and highest mean that is possible.
     """
-    wide = bounds[1] - bounds[0]
-    shares = (np.asarray(values, np.float64) - bounds[0]) / wide
-    spread = _spread(shares, clusters)
-    counted = bounds == SHARES and is_binary(shares)
-    found = _judged(spread, _freedom(spread, counted=counted), level)
+    spread = _spread(values, clusters, bounds)
+    counted = bounds == SHARES and is_binary(values)
     mean = np.asarray(np.asarray(values, np.float64).mean(axis=0))
-    # rounding must not put a mean outside its own interval
-    low = np.minimum(bounds[0] + wide * found.low, mean)
-    high = np.maximum(bounds[0] + wide * found.high, mean)
-    return MeanEvidence(mean, wide * found.error, low, high, found.p)
+    return _judged(mean, spread, _freedom(spread, counted=counted), bounds, level)
 
 
 def _freedom(spread: _Spread, *, counted: bool) -> float:
@@ -213,17 +216,21 @@ def _freedom(spread: _Spread, *, counted: bool) -> float:
     return max(spread.n_even - 1, 1.0)
 
 
-def _judged(spread: _Spread, freedom: float, level: float) -> MeanEvidence:
+def _judged(
+    mean: FloatArray, spread: _Spread, freedom: float, bounds: Ends, level: float
+) -> MeanEvidence:
     from scipy.special import stdtr, stdtrit  # noqa: PLC0415 - slow to import, not for --help
 
-    mean, worth = np.clip(spread.mean, 0.0, 1.0), _worth(spread)
     error = np.sqrt(spread.of_clusters) / spread.n_items
     if spread.n_clusters < FEWEST:
         unknown = np.full(mean.shape, np.nan)
         return MeanEvidence(mean, error, unknown, unknown, np.ones(mean.shape))
-    low, high = _score(mean, worth, float(stdtrit(freedom, (1 + level) / 2)))
-    p = 2 * stdtr(freedom, -np.abs(2 * mean - 1) * np.sqrt(worth))
-    return MeanEvidence(mean, error, low, high, np.asarray(p))
+    worth = _worth(spread)
+    ends = _score(spread.share, worth, float(stdtrit(freedom, (1 + level) / 2)))
+    low, high = (bounds[0] + (bounds[1] - bounds[0]) * end for end in ends)
+    p = 2 * stdtr(freedom, -np.abs(2 * spread.share - 1) * np.sqrt(worth))
+    # rounding must not put a mean outside its own interval
+    return MeanEvidence(mean, error, np.minimum(low, mean), np.maximum(high, mean), np.asarray(p))
 
 
 # --- two means of different items -------------------------------------------------------------
@@ -241,26 +248,22 @@ def stratified_difference(
     kinds = [kind for part in parts for kind in part]
     sizes = np.array([len(kind) for kind in kinds], np.float64)
     difference = np.array([np.mean([one.mean() - other.mean() for one, other in parts])])
-    middle = float(np.concatenate(kinds).mean())
-    squares = sum(float(((kind - kind.mean()) ** 2).sum()) for kind in kinds)
-    freedom = float((sizes - 1).sum())
-    # one item more that is right and one that is wrong, of either kind
-    pooled = (squares + 2 * (1 - 2 * middle * (1 - middle))) / max(freedom, 1.0)
+    off = np.concatenate([kind - kind.mean() for kind in kinds])
+    freedom = max(float((sizes - 1).sum()), 1.0)
     count = len(parts) ** 2 / float((1 / sizes).sum())
+    squares = count * (float((off**2).sum()) + _added(off[:, None])) / freedom
     share = (1 + difference) / 2
     fewest = min(sum(len(part[i]) for part in parts) for i in (0, 1))
     spread = _Spread(
-        mean=share,
-        of_items=np.array([count * pooled / 4]),
-        of_clusters=np.array([count * pooled / 4]),
-        binary=np.maximum(count * share * (1 - share), count * pooled / 4),
+        share=share,
+        of_items=squares,
+        of_clusters=squares,
+        most=np.maximum(4 * count * share * (1 - share), squares),
         n_items=count,
-        n_clusters=min(fewest, int(freedom)),
+        n_clusters=min(fewest, int((sizes - 1).sum())),
         n_even=freedom + 1,
     )
-    found = _judged(spread, max(freedom, 1.0), level)
-    low, high = 2 * found.low - 1, 2 * found.high - 1
-    return MeanEvidence(difference, 2 * found.error, low, high, found.p)
+    return _judged(difference, spread, freedom, DIFFERENCES, level)
 
 
 def unpaired_difference(
@@ -275,13 +278,12 @@ def unpaired_difference(
     with their `clusters`.
     """
     spreads = tuple(
-        _spread(np.asarray(of, np.float64)[:, None], which)
-        for of, which in zip(samples, clusters, strict=True)
+        _spread(of[:, None], which, SHARES) for of, which in zip(samples, clusters, strict=True)
     )
     freedoms = tuple(
         _freedom(each, counted=is_binary(of)) for of, each in zip(samples, spreads, strict=True)
     )
-    difference = spreads[1].mean - spreads[0].mean
+    difference = spreads[1].share - spreads[0].share
     errors = [np.sqrt(each.of_clusters) / each.n_items for each in spreads]
     error = np.hypot(*errors)
     if min(each.n_clusters for each in spreads) < FEWEST:
@@ -299,9 +301,9 @@ def _hybrid(
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to import, not for --help
 
     (a, b), ends = (
-        (each.mean for each in spreads),
+        (each.share for each in spreads),
         [
-            _score(each.mean, _worth(each), -float(stdtrit(freedom, tail)))
+            _score(each.share, _worth(each), -float(stdtrit(freedom, tail)))
             for each, freedom in zip(spreads, freedoms, strict=True)
         ],
     )
@@ -316,7 +318,7 @@ def _p_of_hybrid(spreads: Sequence[_Spread], freedoms: Sequence[float]) -> float
     """Return twice the tail at which the interval ends at 0: the ends move apart as it falls."""
     from scipy.optimize import brentq  # noqa: PLC0415 - slow to import
 
-    up = bool(spreads[1].mean >= spreads[0].mean)
+    up = bool(spreads[1].share >= spreads[0].share)
 
     def end(log_tail: float) -> float:
         low, high = _hybrid(spreads, freedoms, float(np.exp(log_tail)))

@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.analysis.intervals import is_binary, wilson
-from llprobe.analysis.resample import bootstrap_means, expanded, interval
+from llprobe.analysis.finding import n_clusters
+from llprobe.analysis.intervals import DIFFERENCES, mean_evidence
+from llprobe.analysis.resample import bootstrap_means, expanded
 from llprobe.analysis.rounding import above, argmax_first, at_least
-from llprobe.analysis.significance import detectable, mcnemar, sign_flip
+from llprobe.analysis.significance import detectable
 from llprobe.errors import UsageError
 
 __all__ = ["BestAgainstLast", "Comparison", "best_against_last", "compare"]
@@ -41,13 +42,13 @@ class Comparison:
     """Mean of the second."""
     difference: float
     """Mean of the second less that of the first."""
-    low: float
-    """Lower end of the interval of the difference: paired bootstrap by cluster; where no item
-    differs, Wilson's interval of the share that could."""
-    high: float
+    low: float | None
+    """Lower end of the interval of the difference; None below five clusters."""
+    high: float | None
     """Upper end of it."""
     p: float
-    """Probability of a difference as large where there is none, two-sided."""
+    """Probability of a difference as large where there is none, two-sided: at most 5% exactly where
+    the interval leaves 0 out; 1 below five clusters."""
     wins: int
     """Items on which the second is higher."""
     losses: int
@@ -75,13 +76,12 @@ def compare(
     a: npt.NDArray[np.generic],
     b: npt.NDArray[np.generic],
     clusters: IntArray,
-    seed: int = 0,
     level: float = 0.95,
 ) -> Comparison:
     """Compare values of the same items, (n_items,) each, in the same order.
 
-    P is McNemar's exact one where values are 0 or 1 and each item is its own cluster, otherwise
-    that of flipping the signs of clusters' sums. Raises UsageError where there is nothing to pair.
+    Interval and p are those of `mean_evidence` of the differences by cluster. Raises UsageError
+    where there is nothing to pair.
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.shape != second.shape or first.ndim != 1 or not len(first):
@@ -89,18 +89,13 @@ def compare(
             f"{first.size} and {second.size} items cannot be paired: give the same ones, at least 1"
         )
     more = second - first
-    n_clusters, binary = len(np.unique(clusters)), is_binary(first) and is_binary(second)
-    drawn = bootstrap_means(more[:, None], clusters, seed=seed)
-    low, high = interval(expanded(drawn, more.mean(keepdims=True), n_clusters), level)
-    if not more.any():  # every resample agrees too: what so many alike clusters leave open
-        high = wilson(np.zeros(1), n_clusters, level)[1]
-        low = -high
-    exact = binary and n_clusters == len(first)
-    p = mcnemar(first, second) if exact else float(sign_flip(more[:, None], clusters, seed)[0])
+    known = mean_evidence(more[:, None], clusters, DIFFERENCES, level)
+    low, high = float(known.low[0]), float(known.high[0])
+    few = bool(np.isnan(low))
     return Comparison(
-        len(first), n_clusters, float(first.mean()), float(second.mean()), float(more.mean()),
-        float(low[0]), float(high[0]), p, int(above(more, 0).sum()), int(above(-more, 0).sum()),
-        _detectable(more, clusters),
+        len(first), n_clusters(clusters), float(first.mean()), float(second.mean()),
+        float(more.mean()), None if few else low, None if few else high, float(known.p[0]),
+        int(above(more, 0).sum()), int(above(-more, 0).sum()), _detectable(more, clusters),
     )  # fmt: skip
 
 
@@ -114,12 +109,12 @@ def _detectable(more: FloatArray, clusters: IntArray) -> float:
     """
     n, centred = len(more), more - more.mean()
     _, unit = np.unique(clusters, return_inverse=True)
-    n_clusters = int(unit.max()) + 1
-    if n_clusters < _FEWEST:
+    count = int(unit.max()) + 1
+    if count < _FEWEST:
         return 1.0
     alone = float((centred**2).sum())
     together = float((np.bincount(unit, centred) ** 2).sum())
-    effect = max(together / alone, 1.0) if alone > 0 else n / n_clusters
+    effect = max(together / alone, 1.0) if alone > 0 else n / count
     return detectable(n / effect, (float((more**2).sum()) + 0.5) / (n + 1))
 
 
@@ -141,7 +136,7 @@ def best_against_last(
     found = np.asarray(values, np.float64)
     means = found.mean(axis=0)
     best = int(argmax_first(means))
-    pair = compare(found[:, -1], found[:, best], clusters, seed, level)
+    pair = compare(found[:, -1], found[:, best], clusters, level)
     drawn = bootstrap_means(found, clusters, seed=seed)
     luck = expanded(drawn, means, pair.n_clusters) - means
     luck -= luck[:, [-1]]
@@ -149,10 +144,13 @@ def best_against_last(
     lead, optimism = pair.difference, _optimism(means, luck)
     worst = luck[:, in_play].max(axis=1)
     tail = (1 - level) / 2
+    upper, lower = float(np.quantile(worst, 1 - tail)), float(np.quantile(luck[:, best], tail))
+    low, high = lead - max(upper, optimism), lead - min(lower, optimism)
     changed = {
         "difference": lead - optimism,
-        "low": lead - max(float(np.quantile(worst, 1 - tail)), optimism),
-        "high": lead - min(float(np.quantile(luck[:, best], tail)), optimism),
+        # never narrower than of a layer that was named before
+        "low": None if pair.low is None else max(min(low, pair.low), -1.0),
+        "high": None if pair.high is None else min(max(high, pair.high), 1.0),
         "p": float((1 + at_least(worst, lead).sum()) / (1 + len(worst))),
     }
     more = {"best": best, "optimism": optimism, "in_play": tuple(in_play.tolist())}

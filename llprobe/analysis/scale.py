@@ -122,22 +122,28 @@ def sizes(
     accuracy: Sequence[float] | FloatArray,
     n_items: int | Sequence[int] | None = None,
     samples: FloatArray | None = None,
+    errors: FloatArray | None = None,
     left_out: Sequence[bool] | BoolArray | None = None,
 ) -> Sizes:
     """Put models (n_models,) in order of size, with the errors of their accuracies.
 
     `samples` (n_resamples, n_models): paired bootstrap means of the same items; without them each
     model is taken to have its own `n_items`, with errors as for a share to which two right and two
-    wrong answers are added (Agresti & Coull 1998). `left_out`: models not to look at, as quants
-    above their source. Raises UsageError where numbers do not fit together.
+    wrong answers are added (Agresti & Coull 1998). `errors` (n_models,): standard errors that the
+    samples' are not below, which show none where all answers agree. `left_out`: models not to look
+    at, as quants above their source. Raises UsageError where numbers do not fit together.
     """
     at, found = np.asarray(x, np.float64), np.asarray(accuracy, np.float64)
     keep = ~np.asarray(left_out if left_out is not None else np.zeros(len(at)), np.bool_)
     if not at.shape == found.shape == keep.shape:
         raise UsageError(f"{at.size} sizes and {found.size} accuracies: give one for each model")
     order = np.flatnonzero(keep)[np.argsort(at[keep], kind="stable")]
-    errors = _covariance(found, n_items, samples)[np.ix_(order, order)]
-    return Sizes(at[order], found[order], errors, int((~keep).sum()))
+    covariance = _covariance(found, n_items, samples)
+    if errors is not None:
+        missing = np.maximum(np.asarray(errors) ** 2 - np.diag(covariance), 0)
+        covariance = covariance + np.diag(missing)
+    covariance = covariance[np.ix_(order, order)]
+    return Sizes(at[order], found[order], covariance, int((~keep).sum()))
 
 
 def _covariance(
@@ -160,7 +166,8 @@ def trend(data: Sizes) -> Trend:
     """Fit a straight line by least squares, each model weighted by its error.
 
     The interval is that of the errors from items or of the scatter about the line, whichever is
-    wider (Birge 1932), with Student's t of n_models - 2 degrees of freedom.
+    wider (Birge 1932), with Student's t of n_models - 2 degrees of freedom; it is no steeper
+    than from none right to all right.
     """
     if data.n_sizes < 2:
         return Trend(None, None, None, f"too few: {data.n_sizes} sizes, 2 are needed")
@@ -173,7 +180,9 @@ def trend(data: Sizes) -> Trend:
     from_items = float(pull @ data.covariance @ pull)
     variance = max(from_items, _scatter(data, slope, weights, free))
     wide = variance**0.5 * _student(free)
-    return Trend(slope, slope - wide, slope + wide, "")
+    # accuracy lies in [0, 1] at all sizes
+    most = max(1 / float(np.ptp(data.x)), abs(slope))
+    return Trend(slope, max(slope - wide, -most), min(slope + wide, most), "")
 
 
 def _scatter(data: Sizes, slope: float, weights: FloatArray, free: int) -> float:

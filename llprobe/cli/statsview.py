@@ -79,7 +79,9 @@ def _told(row: Row) -> Row:
     """Return what of a row reads otherwise for people."""
     name = row["baseline_name"]
     return {
-        "interval": f"{percent(row['low'])} to {percent(row['high'])}",
+        "interval": "–"
+        if row["low"] is None
+        else f"{percent(row['low'])} to {percent(row['high'])}",
         "better": f"{percent(row['baseline'])} {name}",
         "begins": _span(row["onset"], row["onset_low"], row["onset_high"]),
         "best": f"{row['peak']} ({spans(row['tied'])})" if row["tied"] else str(row["peak"]),

@@ -32,7 +32,7 @@ function cellSeries(cell, state, style, name) {
     const where = state.depth ? `layer ${cell.layers[i]}: ` : "";
     if (v.plain) return where + (v.mean[i] === null ? "–" : v.mean[i].toFixed(3));
     const p = v.p ? `, ${pValue(v.p[i])}` : "";
-    return `${where}${percent(v.mean[i])} [${percent(v.low[i])}, ${percent(v.high[i])}]${p}`;
+    return `${where}${percent(v.mean[i])}${between(v, i)}${p}`;
   };
   return {
     name, style, cell, xs: cell.layers.map((l) => position(cell, l, state)), ys: v.mean,

@@ -29,6 +29,12 @@ function percent(value, digits = 1) {
   return value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits)}%`;
 }
 
+// The interval of a curve at one of its layers, after a space; nothing where it is not known.
+function between(curve, i) {
+  const known = curve.low[i] !== null && curve.high[i] !== null;
+  return known ? ` [${percent(curve.low[i])}, ${percent(curve.high[i])}]` : "";
+}
+
 function pValue(p) {
   if (p === null || p === undefined) return "";
   return p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;

@@ -12,7 +12,7 @@ from typing import Final
 from llprobe.analysis.finding import ExitFinding, JumpFinding, LayerFinding, PeakFinding, Stability
 from llprobe.analysis.rounding import argmax_first
 from llprobe.page.data import CellView, Page
-from llprobe.page.rows import layer_text, ranges
+from llprobe.page.rows import between, layer_text, ranges
 
 __all__ = ["findings", "sentences"]
 
@@ -42,8 +42,8 @@ def _best(view: CellView, peak: LayerFinding | None) -> str:
     curve, layers = view.curves["mc1"], view.cell.layers
     best = int(argmax_first(curve.mean))
     said = (
-        f"Best at layer {layers[best]}: {_percent(curve.mean[best])} "
-        f"[{_percent(curve.low[best])}, {_percent(curve.high[best])}]"
+        f"Best at layer {layers[best]}: {_percent(curve.mean[best])}"
+        f"{between(curve.low[best], curve.high[best], '%')}"
     )
     if best != len(layers) - 1:
         said += f"; {_percent(curve.mean[-1])} at layer {layers[-1]}"
@@ -56,11 +56,8 @@ def _stability(found: Stability) -> Iterator[str]:
     """Say how often the choice stays, where it is known."""
     if found.stable is None:
         return
-    between = (
-        "" if found.low is None or found.high is None
-        else f" [{_percent(found.low)}, {_percent(found.high)}]"
-    )  # fmt: skip
-    yield f"From one layer to the next {_percent(found.stable)}{between} of the answers stay."
+    ends = between(found.low, found.high, "%")
+    yield f"From one layer to the next {_percent(found.stable)}{ends} of the answers stay."
 
 
 def _percent(value: float) -> str:

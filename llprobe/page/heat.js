@@ -85,7 +85,7 @@ function heatListen(root, rows, squares, state) {
     place = [r, i];
     for (const rect of squares.flat()) rect.classList.remove("chosen");
     squares[r][i].classList.add("chosen");
-    const text = `${percent(v.mean[i])} [${percent(v.low[i])}, ${percent(v.high[i])}], baseline ${percent(at(v.baseline, i))}`;
+    const text = `${percent(v.mean[i])}${between(v, i)}, baseline ${percent(at(v.baseline, i))}`;
     tip.show(x, y, [el("div", { class: "tip-head" }, `${cell.full}, layer ${cell.layers[i]}`), el("b", {}, text)]);
     if (aloud) say(`${cell.full}, layer ${cell.layers[i]}: ${text}`);
   };

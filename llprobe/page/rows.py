@@ -17,7 +17,16 @@ from llprobe.page.data import CellView, Page
 from llprobe.report import sparkline
 from llprobe.report.spans import spans
 
-__all__ = ["Entry", "best_text", "common", "headings", "layer_text", "ranges", "summary_rows"]
+__all__ = [
+    "Entry",
+    "best_text",
+    "between",
+    "common",
+    "headings",
+    "layer_text",
+    "ranges",
+    "summary_rows",
+]
 
 _SHORT: Final = {
     "Length bias": "length bias", "no interval can be relied on": "few items",
@@ -101,7 +110,16 @@ def _share(value: float, stars: str = "", note: str = "") -> Entry:
 
 def _between(view: CellView, at: int) -> str:
     curve = view.curves["mc1"]
+    if not np.isfinite(curve.low[at]):
+        return "no interval: too few questions or clusters"
     return f"95% interval {100 * curve.low[at]:.1f} to {100 * curve.high[at]:.1f}"
+
+
+def between(low: float | None, high: float | None, unit: str = "", sign: str = "") -> str:
+    """Say an interval of shares in points, after a space; nothing where it is not known."""
+    if low is None or high is None or not np.isfinite([low, high]).all():
+        return ""
+    return f" [{100 * low:{sign}.1f}{unit}, {100 * high:{sign}.1f}{unit}]"
 
 
 def best_text(layer: int, peak: PeakFinding | None) -> Entry:

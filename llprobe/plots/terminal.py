@@ -90,7 +90,7 @@ def _panel(figure: Curves, panel: CurvesPanel, width: int, height: int) -> Itera
         for n, line in enumerate(panel.lines):
             name = set_cell_size(_clean(line.name), width - 4).rstrip()
             yield Text.assemble("  ", (f"{_LETTERS[n % 52]} {name}", _STYLES[n % len(_STYLES)]))
-        if any(line.low is not None for line in panel.lines):
+        if any(line.low is not None and np.isfinite(line.low).any() for line in panel.lines):
             yield Text(f"  {_BAR} at a letter: the interval there", "dim")
 
 
@@ -181,6 +181,8 @@ def _band(canvas: Canvas, line: Line, place: tuple[_Place, _Place]) -> None:
     """Shade the interval of a line where nothing else stands."""
     x, y = place
     if line.low is None or line.high is None:
+        return
+    if not np.isfinite(line.low).all():  # too few items or clusters
         return
     columns = np.arange(0, canvas.shape[0], DOTS[0])
     at = np.array([x(float(v)) for v in line.x]) if len(line.x) > 1 else np.array([0.0])

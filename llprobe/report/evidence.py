@@ -16,9 +16,8 @@ from llprobe.analysis import measures
 from llprobe.analysis.baselines import baselines, better_baseline, length_bias
 from llprobe.analysis.calibration import brier, calibration
 from llprobe.analysis.depth import LayerFinding, Stability, layer_findings, stability
-from llprobe.analysis.intervals import is_binary, wilson
+from llprobe.analysis.intervals import mean_evidence
 from llprobe.analysis.options import OptionTable
-from llprobe.analysis.resample import bootstrap_means, expanded, interval
 from llprobe.analysis.significance import above_baseline, holm
 from llprobe.errors import UsageError
 from llprobe.report.spans import spans
@@ -52,12 +51,8 @@ class CurveEvidence:
     mean: FloatArray
     """Mean of the metric."""
     low: FloatArray
-    """Lower ends of its bootstrap intervals, by cluster; Wilson's where the mean is 0 or 1."""
+    """Lower ends of its intervals by cluster (`analysis.intervals`); NaN below five clusters."""
     high: FloatArray
-    """Upper ends of them."""
-    wilson_low: FloatArray | None
-    """Lower ends of Wilson's intervals; None for shares and where items share clusters."""
-    wilson_high: FloatArray | None
     """Upper ends of them."""
     chance: FloatArray
     """What guessing gets."""
@@ -121,6 +116,7 @@ def curve_evidence(
     values, clusters = measures.metric(table, metric), table.clusters
     better, choices = better_baseline(table, metric), measures.choice(table)
     depth = int(cell.model_info["n_layers"])
+    known = mean_evidence(values, clusters)
     p = above_baseline(values, better.values, clusters, seed)
     return CurveEvidence(
         layers=table.layers,
@@ -140,38 +136,22 @@ def curve_evidence(
         ),
         stability=stability(choices, table.layers, clusters),
         remarks=tuple(_remarks(table, values, metric, seed)),
-        **_intervals(table, values, seed),
+        mean=known.mean,
+        low=known.low,
+        high=known.high,
         **_baselines(table, metric),
     )
 
 
-def _intervals(table: OptionTable, values: FloatArray, seed: int) -> dict[str, Any]:
-    """Means with their intervals, as fields of the evidence."""
-    mean, low, high = mean_interval(values, table.clusters, seed)
-    exact = is_binary(values) and table.n_clusters == table.n_items
-    both = wilson(values.sum(axis=0), len(values)) if exact else (None, None)
-    return {
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "wilson_low": both[0],
-        "wilson_high": both[1],
-    }
-
-
 def mean_interval(
-    values: FloatArray, clusters: npt.NDArray[np.int64], seed: int = 0
+    values: FloatArray, clusters: npt.NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return means of shares (n_items, k) with the ends of their 95% intervals, (k,) each.
 
-    Bootstrap by cluster (n_items,); where all items agree every resample does too, and the interval
-    is Wilson's of as many items as there are clusters.
+    `clusters` (n_items,). Below five of them the ends are NaN.
     """
-    mean, n = np.asarray(values.mean(axis=0), np.float64), len(np.unique(clusters))
-    low, high = interval(expanded(bootstrap_means(values, clusters, seed=seed), mean, n))
-    agreed, bounds = (mean == 0) | (mean == 1), wilson(mean * n, n)
-    low, high = np.where(agreed, bounds[0], low), np.where(agreed, bounds[1], high)
-    return mean, np.clip(low, 0, 1), np.clip(high, 0, 1)
+    known = mean_evidence(values, clusters)
+    return known.mean, known.low, known.high
 
 
 def _baselines(table: OptionTable, metric: str) -> dict[str, Any]:

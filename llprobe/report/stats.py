@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from llprobe.analysis.depth import LayerFinding, PeakFinding
 from llprobe.report.evidence import CurveEvidence, curve_evidence
 from llprobe.report.pairing import feature
@@ -45,8 +47,8 @@ def _row(cell: CellRecord, found: CurveEvidence) -> Row:
         "metric": found.metric,
         "layer": found.layers[-1],
         "last": float(found.mean[-1]),
-        "low": float(found.low[-1]),
-        "high": float(found.high[-1]),
+        "low": _end(found.low[-1]),
+        "high": _end(found.high[-1]),
         "baseline": float(found.baseline[-1]),
         "baseline_name": found.baseline_names[-1],
         "p_above": float(found.p_above[-1]),
@@ -56,6 +58,11 @@ def _row(cell: CellRecord, found: CurveEvidence) -> Row:
         "early_exit": finding["early exit"].layer,
         "remarks": [*_notes(finding["onset"]), *found.remarks],
     }
+
+
+def _end(value: float) -> float | None:
+    """Return the end of an interval, None where it is not known."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _place(name: str, finding: LayerFinding) -> Row:

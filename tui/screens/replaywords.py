@@ -11,7 +11,7 @@ import numpy as np
 from rich.text import Text
 
 from llprobe.analysis.rounding import argmax_first
-from llprobe.page.rows import ranges
+from llprobe.page.rows import between, ranges
 from llprobe.plots.gather.wish import METRIC_NAMES
 from llprobe.plots.shapes import Curves, CurvesPanel, Level, Line
 from llprobe.report.replay import Frame, Replay
@@ -39,13 +39,13 @@ def words(replay: Replay, frame: Frame) -> Iterator[Text]:
 
 def _best(replay: Replay, frame: Frame) -> Text:
     best = int(argmax_first(frame.mean))
-    low, high = 100 * float(frame.low[best]), 100 * float(frame.high[best])
+    low, high = float(frame.low[best]), float(frame.high[best])
+    wide = f", {100 * (high - low):.1f} points wide" if np.isfinite(high - low) else ""
     tied = frame.peak.tied
     others = f"; it may be any of the layers {ranges(tied)}" if len(tied) > 1 else ""
     return Text.assemble(
         "Best so far: ", (f"layer {replay.table.layers[best]}", "bold"),
-        f", {100 * float(frame.mean[best]):.1f}% [{low:.1f}, {high:.1f}], "
-        f"{high - low:.1f} points wide{others}",
+        f", {100 * float(frame.mean[best]):.1f}%{between(low, high)}{wide}{others}",
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _label_outer(axes: Axes, n: int, count: int, grid: Grid, labels: tuple[str, 
 
 def panel_top(panel: CurvesPanel) -> float:
     """Return the highest value of a panel that must be seen."""
-    values = [line.y if line.high is None else line.high for line in panel.lines]
+    values = [v for line in panel.lines for v in (line.y, line.high) if v is not None]
     highest = [float(np.nanmax(v)) for v in values if np.isfinite(v).any()]
     return max([*highest, *(level.y for level in panel.levels)], default=1.0)
 

@@ -25,7 +25,7 @@ from llprobe.store import Store
 
 __all__ = ["curves", "levels"]
 
-_SAID: Final = "intervals: 95% bootstrap"
+_SAID: Final = "intervals: 95%"
 _SHORTEST: Final = "shortest: always choosing the shortest option"
 
 FloatArray = npt.NDArray[np.float64]

@@ -25,7 +25,7 @@ from llprobe.store import Store
 
 __all__ = ["quants", "scale"]
 
-_BARS = "bars: 95% bootstrap intervals"
+_BARS = "bars: 95% intervals"
 
 
 def scale(store: Store | None, runs: Sequence[str], wish: Wish) -> Scale:

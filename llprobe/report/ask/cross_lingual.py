@@ -64,7 +64,7 @@ def _row(side: Side, a: Side, b: Side, seed: int) -> tuple[Row, str]:
     one, other = (s.take([pair[i] for pair in both]) for i, s in enumerate((a, b)))
     x, y = metric(one.table, "mc1"), metric(other.table, "mc1")
     clusters, layers = one.table.clusters, one.table.layers
-    found = compare(x[:, -1], y[:, -1], clusters, seed=seed)
+    found = compare(x[:, -1], y[:, -1], clusters)
     up, down = (y, x) if above(found.difference, 0) else (x, y)
     parts = onset(up, down, layers, side.n_layers, clusters, seed)
     told = {"pair": f"{a.label}-{b.label}", "layer": layers[-1]}

@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from llprobe.analysis.baselines import better_baseline
-from llprobe.analysis.finding import FEWEST
-from llprobe.analysis.intervals import wilson
+from llprobe.analysis.intervals import mean_evidence
 from llprobe.analysis.measures import metric
-from llprobe.analysis.resample import bootstrap_means, expanded, interval
 from llprobe.analysis.significance import above_baseline, holm
 from llprobe.errors import UsageError
 from llprobe.report.ask.verdict import (
@@ -75,7 +73,7 @@ def _row(side: Side, columns: Sequence[int], seed: int) -> tuple[Row, FloatArray
     values = metric(table, "mc1")[:, columns]
     baseline = better_baseline(table, "mc1").values[:, columns]
     above = (values - baseline).mean(axis=1)
-    low, high = _ends(values, above, table.clusters, seed)
+    low, high = _ends(above, float(baseline.mean()), table.clusters)
     p = above_baseline(values, baseline, table.clusters, seed=seed)
     row = features(side) | {
         "items": table.n_items,
@@ -92,23 +90,20 @@ def _row(side: Side, columns: Sequence[int], seed: int) -> tuple[Row, FloatArray
 
 
 def _ends(
-    values: FloatArray, above: FloatArray, clusters: npt.NDArray[np.int64], seed: int
-) -> tuple[float, float]:
-    """Ends of the 95% interval of the mean of `above` (n_items,), by cluster.
+    above: FloatArray, baseline: float, clusters: npt.NDArray[np.int64]
+) -> tuple[float | None, float | None]:
+    """Ends of the 95% interval of the mean of `above` (n_items,), what shares are above a baseline.
 
-    Where all of `values` are right, or all wrong, no resample differs: it is Wilson's then.
+    They are None below five clusters.
     """
-    n, mean = len(np.unique(clusters)), above.mean(keepdims=True)
-    drawn = bootstrap_means(above[:, None], clusters, seed=seed)
-    low, high = interval(expanded(drawn, mean, n))
-    if not np.ptp(values):
-        share = values.mean()
-        low, high = (end - share + mean for end in wilson(np.array([share * n]), n))
-    return float(low[0]), float(high[0])
+    known = mean_evidence(above[:, None], clusters, (-baseline, 1 - baseline))
+    if np.isnan(known.low[0]):
+        return None, None
+    return float(known.low[0]), float(known.high[0])
 
 
 def _is_small(row: Row) -> bool:
-    return bool(row["high"] < MATTERS and row["clusters"] >= FEWEST)
+    return bool(row["high"] is not None and row["high"] < MATTERS)
 
 
 def _verdict(rows: Sequence[Row]) -> Verdict:

@@ -64,7 +64,7 @@ def _row(side: Side, seed: int) -> tuple[dict[str, Any], str]:
     table = side.table.at((side.n_layers - 1, side.n_layers))
     values = metric(table, "mc1")
     before, last = values.T
-    found = compare(last, before, table.clusters, seed=seed)
+    found = compare(last, before, table.clusters)
     told = {
         "last": found.a,
         "penultimate": found.b,

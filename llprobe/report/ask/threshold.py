@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.analysis.finding import FEWEST
+from llprobe.analysis.intervals import mean_evidence
 from llprobe.analysis.measures import metric
 from llprobe.analysis.resample import bootstrap_means
 from llprobe.analysis.scale import ENOUGH, Sizes, Threshold, next_size, sizes, threshold, trend
@@ -79,7 +81,8 @@ def _sizes(of: Sequence[Side], seed: int) -> Sizes:
         return sizes(x, [each.mean() for each in values], n_items=counts)
     joined = np.stack(values, axis=1)
     drawn = bootstrap_means(joined, of[0].table.clusters, seed=seed)
-    return sizes(x, joined.mean(axis=0), samples=drawn)
+    known = mean_evidence(joined, of[0].table.clusters)
+    return sizes(x, known.mean, samples=drawn, errors=known.error)
 
 
 def _adjusted(found: Sequence[Threshold], marks: Sequence[str]) -> list[Threshold]:
@@ -98,6 +101,7 @@ def _judged(found: Threshold, p: float) -> Threshold:
 
 def _row(of: Sequence[Side], data: Sizes, found: Threshold) -> Row:
     line = trend(data)
+    few = min(side.table.n_clusters for side in of) < FEWEST
     told = features(of[0])
     del told["model"]
     ends = [None, None] if found.between is None else [round(10**end) for end in found.between]
@@ -107,8 +111,8 @@ def _row(of: Sequence[Side], data: Sizes, found: Threshold) -> Row:
         "accuracy_by_size": data.accuracy.tolist(),
         "sizes": data.n_sizes,
         "slope": line.slope,
-        "slope_low": line.low,
-        "slope_high": line.high,
+        "slope_low": None if few else line.low,
+        "slope_high": None if few else line.high,
         "step": found.step,
         "step_after": ends[0],
         "step_before": ends[1],

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
-from llprobe.analysis.finding import FEWEST
 from llprobe.analysis.paired import Comparison
 from llprobe.analysis.rounding import above
 from llprobe.analysis.significance import items_needed
@@ -91,13 +90,12 @@ class Sorted:
 
 
 def paired(found: Comparison) -> Row:
-    """Return what a row says of a paired comparison; few clusters do not tell their spread."""
-    known = found.n_clusters >= FEWEST
+    """Return what a row says of a paired comparison."""
     return {
         "items": found.n_items,
         "difference": found.difference,
-        "low": found.low if known else None,
-        "high": found.high if known else None,
+        "low": found.low,
+        "high": found.high,
         "p": found.p,
         "discordant": (found.wins + found.losses) / found.n_items,
         "detectable": found.detectable,

@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.analysis.finding import FEWEST
 from llprobe.analysis.measures import metric
 from llprobe.analysis.paired import Comparison, compare
 from llprobe.analysis.resample import bootstrap_means, expanded, interval
@@ -62,23 +61,22 @@ def differences(
     for layers in at_layers(a, b, where):
         x = of_a[:, a.table.layers.index(layers[0])]
         y = of_b[:, b.table.layers.index(layers[1])]
-        found = _compared(a, b, (x, y), paired=paired, seed=seed)
+        found = _compared(a, b, (x, y), paired=paired)
         yield replace(_difference(a, b, name, layers, found, group), mark=mark((a, b), (x, y)))
 
 
 def _compared(
-    a: Side, b: Side, values: tuple[FloatArray, FloatArray], *, paired: bool, seed: int
+    a: Side, b: Side, values: tuple[FloatArray, FloatArray], *, paired: bool
 ) -> Comparison | Unpaired:
     if paired:
-        return compare(*values, a.table.clusters, seed=seed)
-    return unpaired(*values, (a.table.clusters, b.table.clusters), seed=seed)
+        return compare(*values, a.table.clusters)
+    return unpaired(*values, (a.table.clusters, b.table.clusters))
 
 
 def _difference(
     a: Side, b: Side, name: str, layers: tuple[int, int], found: Comparison | Unpaired, group: str
 ) -> Difference:
     paired = isinstance(found, Comparison)
-    known = min(a.table.n_clusters, b.table.n_clusters) >= FEWEST
     return Difference(
         task=a.cell.task,
         group=group,
@@ -95,8 +93,8 @@ def _difference(
         mean_a=found.a,
         mean_b=found.b,
         difference=found.difference,
-        low=found.low if known else None,
-        high=found.high if known else None,
+        low=found.low,
+        high=found.high,
         p=found.p,
         clusters=a.table.n_clusters if paired else None,
         wins=found.wins if isinstance(found, Comparison) else None,
@@ -129,7 +127,7 @@ def _at_best(
     drawn = _best_drawn(a, b, values, paired=paired, seed=seed)
     fewer = min(a.table.n_clusters, b.table.n_clusters)
     low, high = interval(expanded(drawn[:, None], drawn.mean(keepdims=True), fewer))
-    found = _compared(a, b, (x, y), paired=paired, seed=seed)
+    found = _compared(a, b, (x, y), paired=paired)
     plain = _difference(a, b, name, layers, found, group)
     sides = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = min(1.0, 2 * (float(sides) + 1) / (len(drawn) + 1))
@@ -137,7 +135,7 @@ def _at_best(
     plain = replace(plain, p=max(p, found.p), mark=mark((a, b), values))
     if plain.low is None or not np.ptp(drawn):  # where no resample differs, nor does the interval
         return plain
-    return replace(plain, low=float(low[0]), high=float(high[0]))
+    return replace(plain, low=max(float(low[0]), -1.0), high=min(float(high[0]), 1.0))
 
 
 def _best_drawn(

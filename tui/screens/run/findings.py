@@ -15,6 +15,7 @@ from textual.widgets import Static
 from llprobe.analysis.paired import Comparison
 from llprobe.page.data import CellView
 from llprobe.page.findings import sentences
+from llprobe.page.rows import between
 from llprobe.report.remarks import remarks
 from llprobe.store import CellRecord
 
@@ -115,7 +116,7 @@ def last_two_words(found: Comparison) -> str:
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
     said = (
         f"The layer before the last has {100 * found.b:.1f}%, the last {100 * found.a:.1f}%: "
-        f"{points:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}], {p}; "
+        f"{points:+.1f} points{between(found.low, found.high, sign='+')}, {p}; "
         f"{found.wins} items are right only before, {found.losses} only at the last."
     )
     if found.p < 0.05:

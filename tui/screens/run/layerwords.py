@@ -13,6 +13,7 @@ from string import ascii_letters
 import numpy as np
 from rich.text import Text
 
+from llprobe.page.rows import between
 from llprobe.plots.gather.curves import levels
 from llprobe.plots.gather.wish import METRIC_NAMES
 from llprobe.plots.shapes import Curves, CurvesPanel, Level, Line
@@ -89,11 +90,11 @@ def readout(found: Sequence[Named], at: int) -> Iterator[Text]:
             yield Text(f"{name}: layer {at} was not scored", "dim")
             continue
         n = evidence.layers.index(at)
-        mean, low, high = (100 * float(v[n]) for v in (evidence.mean, evidence.low, evidence.high))
+        ends = between(evidence.low[n], evidence.high[n])
         yield Text.assemble(
             f"{letter} " if len(found) > 1 else "",
-            (f"{mean:5.1f}%", "bold"),
-            f" [{low:.1f}, {high:.1f}], {evidence.baseline_names[n]} "
+            (f"{100 * float(evidence.mean[n]):5.1f}%", "bold"),
+            f"{ends}, {evidence.baseline_names[n]} "
             f"{100 * float(evidence.baseline[n]):.1f}%, {_p(float(evidence.p_adjusted[n]))}",
             (f"  {name}" if len(found) > 1 else "", "dim"),
         )
