@@ -6,19 +6,32 @@ Each function gives the cells of one row of a table, from the parameters of that
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri
 from simulated import LAYERS, Plan, Row, Rows, Table, Truth, percent, share
 
-from llprobe.analysis.intervals import coverage, wilson
-from llprobe.analysis.paired import best_against_last, compare
+from llprobe.analysis.intervals import (
+    DIFFERENCES,
+    coverage,
+    mean_evidence,
+    unpaired_difference,
+    wilson,
+)
+from llprobe.analysis.paired import best_against_last
 from llprobe.analysis.resample import bootstrap_means, expanded, interval
-from llprobe.analysis.significance import detectable, mcnemar
+from llprobe.analysis.significance import detectable, mcnemar, sign_flip
 
 INDEPENDENT = [(n, p) for n in (30, 100, 500) for p in (0.1, 0.25, 0.5, 0.9)]
-CLUSTERED = [(groups, p) for groups in (10, 30, 100) for p in (0.25, 0.5)]
+CLUSTERED = [
+    (groups, size, alike)
+    for groups, size in ((14, 32), (14, 7), (14, 3), (20, 10), (5, 10), (40, 5))
+    for alike in (0.1, 0.2, 0.3)
+]
+SHARES = (0.02, 0.05, 0.1, 0.5, 0.9, 0.95)
 PAIRED = [
-    (n, per, rate) for n, per in ((30, 1), (100, 1), (500, 1), (100, 10), (500, 10))
+    (n, per, rate) for n, per in ((10, 1), (30, 1), (100, 1), (500, 1), (98, 7), (448, 32))
     for rate in (0.1, 0.4)
+]  # fmt: skip
+UNPAIRED = [
+    (n, per, p) for n, per in ((30, 1), (100, 1), (98, 7), (448, 32)) for p in (0.05, 0.5)
 ]  # fmt: skip
 POWER = [(n, rate) for n in (50, 100, 500, 2000) for rate in (0.1, 0.3)]
 
@@ -45,32 +58,54 @@ def independent(n: int, p: float, seed: int, times: int) -> Row:
     )  # fmt: skip
 
 
-def clustered(groups: int, p: float, seed: int, times: int) -> Row:
-    """Ten items a cluster, alike with 0.3: the same data, clusters known and not known."""
-    rng, n = np.random.default_rng(seed), 10 * groups
-    shared = rng.standard_normal((groups, times)).repeat(10, axis=0)
-    hidden = np.sqrt(0.3) * shared + np.sqrt(0.7) * rng.standard_normal((n, times))
-    values = (hidden < ndtri(p)).astype(np.float64)
-    clusters = np.arange(n) // 10
-    return (
-        str(groups), str(p), covered(wilson(values.sum(axis=0), n), p),
-        bootstrap_covers(values, np.arange(n), p, seed),
-        bootstrap_covers(values, clusters, p, seed),
-    )  # fmt: skip
+def clustered(groups: int, size: int, alike: float, seed: int, times: int) -> Row:
+    """Clusters whose own shares have a beta distribution: a column for each true share."""
+    rng, clusters = np.random.default_rng(seed), np.arange(groups * size) // size
+    cells = []
+    for p in SHARES:
+        values = _alike(groups, size, p, alike, rng, times)
+        found = mean_evidence(values, clusters)
+        cells.append(covered((found.low, found.high), p))
+        if p == SHARES[1]:
+            naive = covered(wilson(values.sum(axis=0), len(values)), p)
+            drawn = bootstrap_covers(values[:, : times // 4], clusters, p, seed)
+    return f"{groups} of {size}", str(alike), *cells, naive, drawn
+
+
+def _alike(
+    groups: int, size: int, p: float, alike: float, rng: np.random.Generator, times: int
+) -> np.ndarray:
+    """Draw right and wrong answers (n, times) with a correlation within clusters of `alike`."""
+    narrow = 1 / alike - 1 if alike else 1e9
+    shares = rng.beta(p * narrow, (1 - p) * narrow, (groups, times)).repeat(size, axis=0)
+    return np.asarray(rng.random(shares.shape) < shares, np.float64)
 
 
 def paired(n: int, per: int, rate: float, seed: int, times: int) -> Row:
     """Two ways, equally good, that differ on a share `rate` of the items."""
-    rng, found, inside, naive = np.random.default_rng(seed), [], [], []
-    for _ in range(times):
-        more = _null_differences(n, per, rate, rng)
-        a, b = (more < 0).astype(np.float64), (more > 0).astype(np.float64)
-        result = compare(a, b, np.arange(n) // per)
-        found.append(result.p <= 0.05)
-        inside.append(result.low <= 0 <= result.high)
-        naive.append(mcnemar(a, b) <= 0.05)
+    rng, clusters = np.random.default_rng(seed), np.arange(n) // per
+    more = np.stack([_null_differences(n, per, rate, rng) for _ in range(times)], axis=1)
+    found = mean_evidence(more, clusters, DIFFERENCES)
+    naive = [mcnemar(of < 0, of > 0) <= 0.05 for of in more.T]
+    flipped = sign_flip(more, clusters, seed) <= 0.05
+    outside = (found.low > 0) | (found.high < 0)
     kind = "each item" if per == 1 else f"{per} items"
-    return str(n), kind, str(rate), share(found), share(naive), share(inside)
+    return (
+        str(n), kind, str(rate), share(found.p <= 0.05), share(outside),
+        share(outside != (found.p <= 0.05)), share(naive), share(flipped),
+    )  # fmt: skip
+
+
+def unpaired(n: int, per: int, p: float, seed: int, times: int) -> Row:
+    """Two sets of other items, equally good; clusters alike with 0.2."""
+    rng, clusters = np.random.default_rng(seed), np.arange(n) // per
+    sets = [_alike(n // per, per, p, 0.2 if per > 1 else 0.0, rng, times).T for _ in range(2)]
+    found = [unpaired_difference((a, b), (clusters, clusters)) for a, b in zip(*sets, strict=True)]
+    outside = [bool(each.low[0] > 0 or each.high[0] < 0) for each in found]
+    wrong = [bool(each.p[0] <= 0.05) for each in found]
+    kind = "each item" if per == 1 else f"{per} items"
+    differ = [one != other for one, other in zip(outside, wrong, strict=True)]
+    return str(n), kind, str(p), share(wrong), share(outside), share(differ)
 
 
 def _null_differences(n: int, per: int, rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -79,7 +114,7 @@ def _null_differences(n: int, per: int, rate: float, rng: np.random.Generator) -
     if per > 1:
         own = rng.choice([-1, 1], -(-n // per)).repeat(per)[:n]
         signs = np.where(rng.random(n) < 0.5, own, signs)
-    return signs * (rng.random(n) < rate)
+    return np.asarray(signs * (rng.random(n) < rate), np.float64)
 
 
 def best_layer(n: int, per: int, seed: int, times: int) -> Row:
@@ -115,10 +150,13 @@ def tables(pool: Rows, times: int, wanted: Sequence[str]) -> list[Table]:
     plans: list[Plan] = [
         ("coverage", ("items", "true share", "Wilson, exact", "Wilson", "bootstrap"),
          independent, INDEPENDENT, times),
-        ("clusters", ("clusters of 10", "true share", "Wilson, by item", "bootstrap, by item",
-                      "bootstrap, by cluster"), clustered, CLUSTERED, times),
-        ("paired", ("items", "cluster", "differ on", "false findings", "McNemar by item",
-                    "interval holds 0"), paired, PAIRED, times // 2),
+        ("clusters", ("clusters", "alike", *map(str, SHARES), "by item, 0.05", "bootstrap, 0.05"),
+         clustered, CLUSTERED, times),
+        ("paired", ("items", "cluster", "differ on", "false findings", "interval without 0",
+                    "the two disagree", "McNemar by item", "flipped signs"),
+         paired, PAIRED, times // 2),
+        ("unpaired", ("items", "cluster", "true share", "false findings", "interval without 0",
+                      "the two disagree"), unpaired, UNPAIRED, times // 4),
         ("best", ("items", "cluster", "false findings", "best taken as if chosen before"),
          best_layer, [(100, 1), (500, 1), (500, 10)], times // 2),
         ("power", ("items", "differ on", "detectable", "found"), power, POWER, times),
