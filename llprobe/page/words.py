@@ -71,7 +71,7 @@ def methods(lenses: Iterable[str], metrics: Iterable[str]) -> tuple[str, ...]:
         ),
         *(METRICS[name] for name in dict.fromkeys(metrics) if name in METRICS),
         (
-            "Intervals: 95%, Wilson's (1927) of as many questions as these are worth: questions made "
+            "Intervals: 95%, Wilson's (1927) of as many questions as these are worth: those made "
             "from one template, or about one relation, are alike and count for fewer (Kish 1965), "
             "with Student's t in place of the normal distribution. Below five questions or groups "
             "of alike ones there is none. Findings over layers come of 2,000 bootstrap resamples "
