@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 from llprobe.engine.chat import Chat
 from llprobe.engine.chattemplate import ChatTemplate, fold_system
 from llprobe.engine.tokens import tokenize_items, tokenize_prompts
-from llprobe.errors import ModelError
+from llprobe.errors import ModelError, RunError
 from llprobe.task import Item, Turn
 from llprobe.task.sandbox import environment
 
@@ -202,3 +202,16 @@ def test_an_answer_gets_the_white_space_that_the_template_writes_before_it(
     text = prompt.text + lead
     assert asked.items[0].sequences[0] == (*prompt.closed, *model.model.tokenize(text + "12"))
     assert alone == prompt.tokens(model.model)  # what the model goes on from ends without it
+
+
+def test_a_template_without_an_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLPROBE_READ_SECONDS", "1")
+    loops = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
+    with pytest.raises(RunError, match="chat template of m .run without --chat.: stopped"):
+        ChatTemplate(loops + ALL_SAY, "m", "", "").layout(["user"])
+
+
+def test_a_template_that_makes_a_giant_is_refused() -> None:
+    doubling = "{% set n = namespace(t='ab') %}{% for i in range(48) %}{% set n.t = n.t ~ n.t %}"
+    with pytest.raises(ModelError, match="the chat template of m cannot be rendered"):
+        ChatTemplate(doubling + "{% endfor %}" + ALL_SAY, "m", "", "").layout(["user"])

@@ -1,6 +1,7 @@
 """A model's chat template: a jinja text that nobody vouches for, rendered in a sandbox.
 
-It is rendered with a mark in place of each message, so that what the template writes and what the
+A child process does that, within its limits (task/bounded.py): a template may have no end. It is
+rendered with a mark in place of each message, so that what the template writes and what the
 messages say can be told apart. Templates find what Hugging Face's `transformers` offers them,
 except the date: a prompt must not depend on the day. Knows no tokens and no llama.cpp.
 """
@@ -20,8 +21,9 @@ from jinja2 import nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
-from llprobe.errors import ModelError
+from llprobe.errors import ModelError, RunError
 from llprobe.task import Turn
+from llprobe.task.bounded import bounded
 from llprobe.task.sandbox import environment
 
 __all__ = ["ChatTemplate", "fold_system"]
@@ -45,25 +47,21 @@ _LONGEST: Final = 160
 
 
 class ChatTemplate:
-    """The chat template of the model called `name`, compiled.
+    """The chat template of the model called `name`.
 
-    `bos` and `eos` are the texts of those tokens, empty where the model has none. Raises
-    ModelError for a template that is not jinja.
+    `bos` and `eos` are the texts of those tokens, empty where the model has none.
     """
 
     def __init__(self, source: str, name: str, bos: str, eos: str) -> None:
-        self._name, self._source = name, source + bos + eos
+        self._name, self._source = name, source
         self._tokens = {"bos_token": bos, "eos_token": eos}
-        try:
-            self._compiled = _environment().from_string(source)
-        except _FAILURES as problem:
-            raise self._error(problem) from problem
 
     def layout(self, roles: Sequence[str]) -> tuple[str, ...]:
         """Return what the template writes before, between and after messages of these roles.
 
         That is one text more than there are roles; the last ends with the generation prompt.
-        Raises ModelError where the template fails, or does not write each message once, in order.
+        Raises ModelError where the template is not jinja, fails, or does not write each message
+        once, in order; RunError where it takes too much time or memory.
         """
         return self._pieces(roles, generation=True)
 
@@ -82,7 +80,8 @@ class ChatTemplate:
     def _pieces(self, roles: Sequence[str], *, generation: bool) -> tuple[str, ...]:
         marks = "".join(islice(self._unused(), len(roles)))
         messages = [{"role": r, "content": m} for r, m in zip(roles, marks, strict=True)]
-        text = self._render(messages, generation=generation)
+        said = {"messages": messages, "add_generation_prompt": generation, **self._tokens}
+        text = _rendered(self._name, self._source, said)
         pieces = re.split(f"([{marks}])", text)
         if pieces[1::2] != list(marks):
             raise ModelError(
@@ -92,26 +91,24 @@ class ChatTemplate:
         return tuple(pieces[::2])
 
     def _unused(self) -> Any:
-        seen = set(self._source)
+        seen = set(self._source).union(*self._tokens.values())
         return (mark for mark in map(chr, chain(*_PRIVATE)) if mark not in seen)
 
-    def _render(self, messages: list[dict[str, str]], *, generation: bool) -> str:
-        # `tools` and `documents` must be there: many templates ask whether they are none.
-        nothing = {"tools": None, "documents": None}
-        try:
-            return self._compiled.render(
-                messages=messages, add_generation_prompt=generation, **nothing, **self._tokens
-            )
-        except _FAILURES as problem:
-            raise self._error(problem) from problem
 
-    def _error(self, problem: BaseException) -> ModelError:
+@bounded(lambda name, *_: f"the chat template of {name} (run without --chat)", RunError)
+def _rendered(name: str, source: str, said: dict[str, Any]) -> str:
+    """Return what a template writes of a chat; ModelError where it is not jinja, or fails."""
+    # `tools` and `documents` must be there: many templates ask whether they are none.
+    nothing = {"tools": None, "documents": None}
+    try:
+        return _environment().from_string(source).render(**said, **nothing)
+    except _FAILURES as problem:
         line = _line(problem)
         where = f"line {line}: " if line else ""
-        return ModelError(
-            f"the chat template of {self._name} cannot be rendered ({where}{_said(problem)}): "
+        raise ModelError(
+            f"the chat template of {name} cannot be rendered ({where}{_said(problem)}): "
             "run without --chat"
-        )
+        ) from problem
 
 
 def fold_system(turns: Sequence[Turn]) -> tuple[Turn, ...]:

@@ -41,8 +41,10 @@ _LARGE: Final = 256 << 20
 """Bytes of a child that is not kept for the next call."""
 _FRESH: Final = 50.0
 """Seconds for which a child is kept; soon after that it ends by itself."""
-_MEMORY = "it takes more than {0.megabytes:g} MB of memory to read; LLPROBE_READ_MB allows more"
-_TIME = "it takes more than {0.seconds:g} s to read; LLPROBE_READ_SECONDS allows more"
+_MEMORY = (
+    "stopped, for it takes more than {0.megabytes:g} MB of memory; LLPROBE_READ_MB allows more"
+)
+_TIME = "stopped, for it takes more than {0.seconds:g} s; LLPROBE_READ_SECONDS allows more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,10 @@ _idle: list[_Reader] = []
 
 def _answer(call: Call) -> Any:
     """Return the result of a call in a child, or what it raised; raises _DeathError."""
-    reader = _waiting() or _Reader()
+    try:
+        reader = _waiting() or _Reader()
+    except OSError as problem:
+        raise _DeathError(f"no process to read it can be started ({problem.strerror})") from problem
     kept = False
     try:
         answer = reader.answer(call)
