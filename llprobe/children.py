@@ -236,7 +236,7 @@ def _start(fd: int, noise: IO[bytes]) -> subprocess.Popen[bytes]:
     """
     # without this, ggml starts a debugger when it aborts
     env = os.environ | {"GGML_NO_BACKTRACE": "1"}
-    command = [sys.executable, "-m", "llprobe.worker", str(fd)]
+    command = [sys.executable, "-P", "-m", "llprobe.worker", str(fd)]
     return subprocess.Popen(
         command, pass_fds=(fd,), stdin=subprocess.PIPE, stdout=noise, stderr=noise,
         env=env, process_group=0,

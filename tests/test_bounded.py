@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import psutil
 import pytest
 from taskhelp import ROWS, asker
 
+from llprobe.children import ask
 from llprobe.errors import TaskError, UnknownName, UsageError
-from llprobe.settings import ReadingLimits
+from llprobe.events import Checked, CheckRequest
+from llprobe.settings import EngineSettings, ReadingLimits
 from llprobe.task import TaskRequest, bounded, load_definition, load_questions
 from llprobe.task.bounded import Call, Raised
 
@@ -184,11 +187,24 @@ def _runs(pid: int) -> bool:
 def test_a_folder_with_modules_in_it_is_not_imported_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("yaml", "jinja2", "llprobe", "psutil"):
+    for module in ("yaml", "jinja2", "llprobe", "psutil", "numpy", "llama_cpp"):
         (tmp_path / f"{module}.py").write_text("raise SystemExit('a stranger ran')")
     monkeypatch.chdir(tmp_path)
     bounded._end_all()
     assert load_definition(task(tmp_path)).name == "t"
+    assert ask(CheckRequest(None, EngineSettings()), Checked).facts
+
+
+def test_no_python_is_started_that_imports_from_the_working_directory() -> None:
+    top = Path(__file__).parents[1]
+    modules = [*(top / "llprobe").rglob("*.py"), *(top / "tui").rglob("*.py")]
+    starts = [
+        (module.name, start)
+        for module in modules
+        for start in re.findall(r"\[sys\.executable, .*", module.read_text("utf-8"))
+    ]
+    assert len(starts) >= 8
+    assert [start for start in starts if not start[1].startswith('[sys.executable, "-P", ')] == []
 
 
 @pytest.mark.parametrize("name", ["LLPROBE_READ_SECONDS", "LLPROBE_READ_MB"])

@@ -256,7 +256,7 @@ def test_the_cluster_commands_become_dasks(
     assert file.stat().st_mode & 0o777 == 0o600
     done = Cli(tmp_path)("cluster", *words, "--tls", file)
     assert done.code == 0, done.err
-    ((_, _, module, *rest),) = became
+    ((_, _, _, module, *rest),) = became
     assert module == f"distributed.cli.dask_{program}"
     assert rest[: len(given_)] == given_
     given = ["--tls-ca-file", "--tls-cert", "--tls-key"]

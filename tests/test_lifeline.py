@@ -73,35 +73,36 @@ def chat(tmp_path: Path) -> Cli:
     """Give a folder with questions and a model whose chat template never ends."""
     tiny_model(tmp_path, chat_template=ENDLESS)
     write_questions(tmp_path / "q.jsonl")
-    return Cli(tmp_path)
+    return Cli(tmp_path, LLPROBE_READ_SECONDS="inf")
 
 
-def start(cli: Cli) -> "tuple[subprocess.Popen[str], psutil.Process]":
+def start(cli: Cli) -> "tuple[subprocess.Popen[str], list[psutil.Process]]":
+    """Start a run; return it with its worker, and the worker's child that renders."""
     model, data = cli.folder / "tiny.gguf", cli.folder / "q.jsonl"
     command = cli.start("run", "-m", model, "-t", "prompts", "--data", data, "--chat")
     child = worker_of(command)
-    while child.cpu_times().user < 1.5:  # it is past its imports, and in the template
+    while not any(reader.cpu_times().user > 1.0 for reader in child.children()):
         assert command.poll() is None, command.communicate()
         time.sleep(0.05)
-    return command, child
+    return command, [child, *child.children()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_no_worker_outlives_a_command_that_is_killed(number: int, chat: Cli) -> None:
-    command, child = start(chat)
+    command, family = start(chat)
     command.send_signal(number)
     command.communicate(timeout=SECONDS)
-    assert gone(child)
+    assert all(map(gone, family))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_ends_a_run_whose_worker_does_not_listen(number: int, chat: Cli) -> None:
-    command, child = start(chat)
+    command, family = start(chat)
     command.send_signal(number)
     _, err = command.communicate(timeout=SECONDS)
     assert command.returncode == 130
     assert "Traceback" not in err
-    assert gone(child)
+    assert all(map(gone, family))
 
 
 # --- the same, from inside ----------------------------------------------------------------------

@@ -48,7 +48,7 @@ def making(ref: str, quants: Sequence[str]) -> Job:
 
 
 def _pull(kind: str, name: str, job: Job) -> list[str]:
-    command = [sys.executable, "-m", "llprobe.tui.puller", kind, name]
+    command = [sys.executable, "-P", "-m", "llprobe.tui.puller", kind, name]
     with tempfile.TemporaryFile() as noise:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=noise,

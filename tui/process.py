@@ -88,7 +88,7 @@ def _refuse_twice(db: Path, name: str) -> None:
 
 def _begin(db: Path, name: str, commands: Sequence[Sequence[str]]) -> int:
     """Start commands, one after the other as long as they succeed, as one process."""
-    python = [sys.executable, "-m", "llprobe"]
+    python = [sys.executable, "-P", "-m", "llprobe"]
     *before, last = [shlex.join([*python, *words]) for words in commands]
     script = " && ".join([*before, f"exec {last}"])
     log = log_of(db, name)

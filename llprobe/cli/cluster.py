@@ -161,4 +161,5 @@ def _become(program: str, *words: str) -> None:
     """Go on as dask's program; it ends as that does."""
     distributed()
     module = f"distributed.cli.dask_{program}"
-    os.execv(sys.executable, [sys.executable, "-m", module, *words])  # noqa: S606 - no shell wanted
+    command = [sys.executable, "-P", "-m", module, *words]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell wanted

@@ -135,7 +135,7 @@ def _server(
     host: str, port: int, n_threads: int, names: tuple[str, ...]
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """Start the server's process, give it and what it said first, and end it."""
-    words = [sys.executable, "-m", "llprobe.serving", host, str(port), str(n_threads), *names]
+    words = [sys.executable, "-P", "-m", "llprobe.serving", host, str(port), str(n_threads), *names]
     # without this, ggml starts a debugger when it aborts
     env = os.environ | {"GGML_NO_BACKTRACE": "1"}
     # in a group of its own: Ctrl-C is for this process, which ends the other

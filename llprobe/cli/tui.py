@@ -68,7 +68,7 @@ def _serve(path: Path | None, theme: str, port: int) -> None:
     """Serve until Ctrl-C; the same options open the interface behind each tab of a browser."""
     shown = ["--demo"] if path is None else ["--db", str(path.absolute())]
     looks = ["--theme", theme] if theme else []
-    argv = [sys.executable, "-m", "llprobe", "tui", *shown, *looks]
+    argv = [sys.executable, "-P", "-m", "llprobe", "tui", *shown, *looks]
     _server().serve(argv, port, theme, _tell)
 
 

@@ -133,7 +133,7 @@ def _worker(address: str, number: int, security: Any) -> subprocess.Popen[bytes]
     env = {f"DASK_DISTRIBUTED__COMM__{name}": value for name, value in settings.items()}
     # in a group of its own: the first Ctrl-C lets it finish its group of items
     return subprocess.Popen(
-        [sys.executable, *_WORKER, "--name", f"local-{number}", address],
+        [sys.executable, "-P", *_WORKER, "--name", f"local-{number}", address],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         process_group=0, env=os.environ | env,
     )  # fmt: skip

@@ -33,8 +33,8 @@ def _says(monkeypatch: pytest.MonkeyPatch, program: str, kind: str = "model") ->
     real = modelwork.subprocess.Popen
 
     def popen(command: list[str], **more: Any) -> Any:
-        assert command[1:4] == ["-m", "llprobe.tui.puller", kind]
-        return real([sys.executable, "-c", program, *command[4:]], **more)
+        assert command[1:5] == ["-P", "-m", "llprobe.tui.puller", kind]
+        return real([sys.executable, "-c", program, *command[5:]], **more)
 
     monkeypatch.setattr(modelwork.subprocess, "Popen", popen)
 
