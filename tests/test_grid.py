@@ -99,6 +99,36 @@ def test_a_word_of_several_tokens_is_tracked_by_its_first(tiny: Tiny, exact: Ope
 
 
 @pytest.mark.parametrize("tokenizer", ["bpe", "spm"])
+@pytest.mark.parametrize("text", ["the capital of the", "the river is ", "12: until", "the\n"])
+def test_a_word_is_followed_as_the_model_would_rather_write_it(
+    tiny: Tiny, exact: OpenProbe, tokenizer: str, text: str
+) -> None:
+    """The token of the two forms that stands higher at the end, whichever layers are read."""
+    probe = exact(tiny(tokenizer=tokenizer))
+    words = ("the", "capital", "city", "answer", "true")
+    grid = look(probe, text, "norm", (3,), 384, words)
+    assert len(grid.notes) == len(words)
+    listed = [spelled for spelled, _ in grid.top[-1][-1]]
+    for word, note in zip(words, grid.notes, strict=True):
+        form = min(f" {word}", word, key=listed.index)
+        assert grid.ranks[word][-1, -1] == listed.index(form) + 1
+        assert note.startswith(f"{word!r} is followed as {form!r}, ")
+    early = look(probe, text, "norm", (1, 2), 1, words)
+    assert early.notes == grid.notes
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe", "spm"])
+def test_a_word_with_its_space_is_followed_as_it_is_given(
+    tiny: Tiny, exact: OpenProbe, tokenizer: str
+) -> None:
+    probe = exact(tiny(tokenizer=tokenizer))
+    grid = look(probe, "the capital of the", "norm", ALL, 384, (" city",))
+    assert grid.notes == ()
+    place = [spelled for spelled, _ in grid.top[-1][-1]].index(" city")
+    assert grid.ranks[" city"][-1, -1] == place + 1
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe", "spm"])
 def test_tokens_begin_with_bos_where_the_model_asks_for_it(
     tiny: Tiny, exact: OpenProbe, tokenizer: str
 ) -> None:

@@ -49,7 +49,12 @@ def lens(
     layers: Layers = None,
     top: Annotated[int, option("--top", help="Predictions of each cell.", min=1, max=100)] = 1,
     track: Annotated[
-        list[str] | None, option("--track", help="Follow this word's rank (may be repeated).")
+        list[str] | None,
+        option(
+            "--track",
+            help="Follow this word's rank, with a space before it or without, as the model would "
+            "rather write it (may be repeated).",
+        ),
     ] = None,
     threads: Threads = None,
     gpu_layers: GpuLayers = -1,

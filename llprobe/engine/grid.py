@@ -15,7 +15,7 @@ import numpy.typing as npt
 from llprobe.engine.capture import Capture
 from llprobe.engine.lens import normed_layers
 from llprobe.engine.probe import Probe
-from llprobe.engine.session import Context
+from llprobe.engine.session import Context, Model
 from llprobe.errors import UsageError
 
 __all__ = ["Grid", "look"]
@@ -40,8 +40,9 @@ def look(
 ) -> Grid:
     """Decode `text` once and read every layer's predictions.
 
-    `track` are words whose first token's rank is followed. Raises UsageError for an empty text,
-    one longer than the model's context, or a word without tokens.
+    `track` are words whose first token's rank is followed. One that does not begin with a space is
+    followed with or without, as the model would rather write it after this text; `notes` say how.
+    Raises UsageError for an empty text, one longer than the model's context, or an empty word.
     """
     model = probe.model
     tokens = [*model.bos, *model.tokenize(text)]
@@ -50,30 +51,55 @@ def look(
         raise UsageError("the text is empty: give some words to look at")
     if len(tokens) > limit:
         raise UsageError(f"the text has {len(tokens)} tokens, the context holds {limit}")
-    words, notes = _tracked(probe, track)
-    states = _states(probe, tokens, layers)
+    if not all(track):
+        raise UsageError("--track: an empty word has no rank")
+    # what the model would write is its last layer's to say, whichever layers are read
+    kept = tuple(dict.fromkeys((*layers, model.n_layers))) if track else tuple(layers)
+    states = _states(probe, tokens, kept)
+    words, notes = dict[str, int](), list[str]()
+    if track:
+        logits = probe.head.logits(states[kept.index(model.n_layers), -1:], normed=True)[0]
+        words, notes = _tracked(model, text, track, logits)
     normed = normed_layers(lens, layers, model.n_layers)
     rows = [_read(probe, states[i], bool(normed[i]), top_k, words) for i in range(len(layers))]
     ranks = {word: np.stack([row[2][word] for row in rows]) for word in words}
     entropy = np.stack([row[1] for row in rows])
     texts = tuple(model.token_text(token) for token in tokens)
-    return Grid(texts, tuple(row[0] for row in rows), entropy, ranks, notes)
+    return Grid(texts, tuple(row[0] for row in rows), entropy, ranks, tuple(notes))
 
 
-def _tracked(probe: Probe, track: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]:
+def _tracked(
+    model: Model, text: str, track: Sequence[str], logits: npt.NDArray[np.float32]
+) -> tuple[dict[str, int], list[str]]:
+    """Return each word's token, and what is to be said of it; `logits` (n_vocab,) follow `text`."""
     words: dict[str, int] = {}
     notes: list[str] = []
     for word in track:
-        tokens = probe.model.tokenize(word)
-        if not tokens:
-            raise UsageError("--track: an empty word has no rank")
-        words[word] = tokens[0]
-        if len(tokens) > 1:
-            first = probe.model.token_text(tokens[0])
+        forms = [word] if word[0].isspace() else [f" {word}", word]
+        tokens = {form: _after(model, text, form) for form in forms}
+        form = max(forms, key=lambda form: logits[tokens[form][0]])
+        words[word] = first = tokens[form][0]
+        if len(forms) > 1:
+            how = "without a space before it" if form == word else "with a space before it"
             notes.append(
-                f"{word!r} is {len(tokens)} tokens: the rank is that of the first, {first!r}"
+                f"{word!r} is followed as {form!r}, {how}: so the model would rather write it here"
             )
-    return words, tuple(notes)
+        if (n := len(tokens[form])) > 1:
+            spelled = model.token_text(first)
+            notes.append(f"{form!r} is {n} tokens: the rank is that of the first, {spelled!r}")
+    return words, notes
+
+
+def _after(model: Model, text: str, form: str) -> list[int]:
+    """Return the tokens of `form` where it goes on from a text, of this one if they do not merge.
+
+    Alone, SentencePiece would put a space before it.
+    """
+    for before in (text, "\n"):
+        begun, whole = model.tokenize(before), model.tokenize(before + form)
+        if whole[: len(begun)] == begun and len(whole) > len(begun):
+            return whole[len(begun) :]
+    return model.tokenize(form)
 
 
 def _states(probe: Probe, tokens: Sequence[int], layers: Sequence[int]) -> npt.NDArray[np.float32]:
