@@ -12,11 +12,13 @@ from llprobe import page, plots
 from llprobe.cli.compare import at_least
 from llprobe.cli.options import Format
 from llprobe.cli.statsview import print_stats
+from llprobe.page.findings import sentences
 from llprobe.plots.draw.files import drawing
 from llprobe.plots.draw.style import rc
 from llprobe.plots.gather.curves import curves
 from llprobe.plots.gather.scale import scale
 from llprobe.report import summaries
+from llprobe.report.compare import Question, compare_cells
 from llprobe.report.spans import spans
 from llprobe.report.stats import stats_rows
 from llprobe.store import Store
@@ -63,6 +65,38 @@ def test_all_right_is_no_certainty_in_a_figure_either(store: Store) -> None:
         row = rows[panel.title.partition(" ")[0]]
         assert (point.low, point.high) == (row["low"], row["high"])
         assert point.low < 0.95
+
+
+@pytest.mark.parametrize("limit", [4, 5])
+@pytest.mark.filterwarnings("error")
+def test_four_questions_have_a_dash_in_place_of_an_interval(
+    store: Store, capsys: pytest.CaptureFixture[str], limit: int
+) -> None:
+    models = [made_up_model(store.path.parent, name) for name in ("x", "y")]
+    task = TaskRequest("calculation", limit=limit)
+    run = made_up_run(store, models, [task], always((0.3, 0.3, 0.4, 0.5, 0.6, 1.0)))
+    known = limit == 5
+    for row in stats_rows(store, run):
+        assert (row["low"] is not None) == (row["high"] is not None) == known
+    print_stats(store, run, "mc1", Format.TABLE, None)
+    print_stats(store, run, "mc1", Format.JSON, None)
+    said = capsys.readouterr().out
+    assert "nan" not in said.lower()
+    assert ('"low": null' in said) != known
+    report = page.gather(store, [run])
+    for text in (page.to_markdown(report), page.to_html(report)):
+        assert "nan%" not in text
+        assert "NaN" not in text.partition("<script")[0]
+    sentence = next(sentences(report.cells[0]))
+    assert ("100.0% [" in sentence) == known
+    lines = curves(store, [run], plots.Wish())
+    drawn = "".join(text.plain for text in plots.terminal(lines, 80))
+    assert ("at a letter: the interval" in drawn) == known
+    for figure in (lines, scale(store, [run], plots.Wish())):
+        with mpl.rc_context(cast("Any", rc())):
+            drawing(figure, plots.Size()).draw_without_rendering()
+    for row in compare_cells(store, [run], "model", Question()).rows:
+        assert (row.low is not None) == (row.high is not None) == known
 
 
 def test_a_remark_of_all_models_is_said_once(

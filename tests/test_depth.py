@@ -166,6 +166,15 @@ def test_saturation_ends_the_rise_and_names_a_fall() -> None:
     assert found.note == "falls again after layer 20"
 
 
+def test_no_layer_has_an_interval_below_five_clusters() -> None:
+    values = (np.arange(40)[:, None] < 40 * np.linspace(0.2, 0.9, 20)).astype(float)
+    choices = (values > 0).astype(np.int64)
+    for n_clusters in (4, 5):
+        clusters = np.arange(40) % n_clusters
+        known = layer_findings(values, np.zeros(40), choices, LAYERS[:20], 20, clusters)
+        assert all((each.low, each.high) == (None, None) for each in known) == (n_clusters == 4)
+
+
 def test_no_saturation_without_a_rise() -> None:
     values, clusters, _ = flat(0.2)
     found = saturation(values, np.full(400, 0.9), LAYERS, N_LAYERS, clusters)

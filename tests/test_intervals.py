@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llprobe.analysis.exits import stability
 from llprobe.analysis.intervals import (
     DIFFERENCES,
     SHARES,
@@ -19,6 +20,11 @@ from llprobe.analysis.intervals import (
     unpaired_difference,
     wilson,
 )
+from llprobe.analysis.paired import best_against_last, compare
+from llprobe.analysis.resample import bootstrap_means
+from llprobe.analysis.scale import sizes, trend
+from llprobe.report.compare.unpaired import unpaired
+from llprobe.report.evidence import mean_interval
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,7 +52,7 @@ def differences(one: tuple[Floats, Ints], other: tuple[Floats, Ints]) -> MeanEvi
     return mean_evidence(values[:, None], one[1], DIFFERENCES)
 
 
-def unpaired(one: tuple[Floats, Ints], other: tuple[Floats, Ints]) -> MeanEvidence:
+def different(one: tuple[Floats, Ints], other: tuple[Floats, Ints]) -> MeanEvidence:
     return unpaired_difference((one[0], other[0]), (one[1], other[1]))
 
 
@@ -59,7 +65,7 @@ def stratified(one: tuple[Floats, Ints], other: tuple[Floats, Ints]) -> MeanEvid
 
 @pytest.mark.parametrize(
     ("method", "bounds"),
-    [(shares, SHARES), (differences, DIFFERENCES), (unpaired, DIFFERENCES),
+    [(shares, SHARES), (differences, DIFFERENCES), (different, DIFFERENCES),
      (stratified, DIFFERENCES)],
 )  # fmt: skip
 @given(one=samples(), other=samples())
@@ -72,7 +78,7 @@ def test_every_interval_is_possible_and_has_a_width(
 ) -> None:
     found = method(one, other)
     clusters = [len(np.unique(one[1]))]
-    clusters += [len(np.unique(other[1]))] if method is unpaired else []
+    clusters += [len(np.unique(other[1]))] if method is different else []
     if method is not stratified:
         assert np.isnan(found.low[0]) == np.isnan(found.high[0]) == (min(clusters) < 5)
     assert found.error[0] > 0
@@ -85,6 +91,63 @@ def test_every_interval_is_possible_and_has_a_width(
     middle = sum(bounds) / 2
     excluded = not found.low[0] <= middle <= found.high[0]
     assert excluded == (found.p[0] < 0.05) or found.p[0] == pytest.approx(0.05, abs=1e-6)
+
+
+# --- results that carry an interval -----------------------------------------------------------
+
+Result = tuple[float | None, float | None, float]
+"""Ends, and the largest distance from 0 that is possible."""
+
+
+def of_shares(one: Floats, _: Floats, clusters: Ints) -> Result:
+    _, low, high = mean_interval(one[:, None], clusters)
+    return (None, None, 1) if np.isnan(low[0]) else (float(low[0]), float(high[0]), 1)
+
+
+def of_comparison(one: Floats, other: Floats, clusters: Ints) -> Result:
+    found = compare(one, other, clusters)
+    return found.low, found.high, 1
+
+
+def of_best_layer(one: Floats, other: Floats, clusters: Ints) -> Result:
+    found = best_against_last(np.stack([one, other, one], axis=1), clusters)
+    return found.low, found.high, 1
+
+
+def of_different_items(one: Floats, other: Floats, clusters: Ints) -> Result:
+    found = unpaired(one, other, (clusters, clusters))
+    return found.low, found.high, 1
+
+
+def of_choices(one: Floats, other: Floats, clusters: Ints) -> Result:
+    choices = np.stack([one > 0.5, other > 0.5, one > 0.5], axis=1).astype(np.int64)
+    found = stability(choices, (1, 2, 3), clusters)
+    return found.low, found.high, 1
+
+
+def of_sizes(one: Floats, other: Floats, clusters: Ints) -> Result:
+    values = np.stack([one, other, one, other], axis=1)
+    drawn = bootstrap_means(values, clusters, 50)
+    known = mean_evidence(values, clusters)
+    found = trend(sizes([7, 8, 9, 10], known.mean, samples=drawn, errors=known.error))
+    # two models up and two down again: no line through shares is steeper than this
+    return (found.low, found.high, 1.2) if len(np.unique(clusters)) >= 5 else (None, None, 1.2)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [of_shares, of_comparison, of_best_layer, of_different_items, of_choices, of_sizes],
+)
+@given(one=samples(), other=samples())
+@settings(max_examples=60, deadline=None)
+def test_what_is_shown_with_an_interval_has_a_possible_one(
+    result: Callable[..., Result], one: tuple[Floats, Ints], other: tuple[Floats, Ints]
+) -> None:
+    values, clusters = one
+    low, high, most = result(values, np.resize(other[0], len(values)), clusters)
+    assert (low is None) == (high is None) == (len(np.unique(clusters)) < 5)
+    if low is not None and high is not None:
+        assert -most <= low < high <= most
 
 
 @given(sample=samples())

@@ -23,7 +23,7 @@ from llprobe.page.data import Page
 from llprobe.page.markdown import code_block, escape
 from llprobe.page.names import cell_names
 from llprobe.page.pack import as_script_json
-from llprobe.page.rows import best_text, layer_text, ranges
+from llprobe.page.rows import best_text, between, layer_text, ranges
 from llprobe.plan import Plan
 from llprobe.report.compare.difference import stars
 from llprobe.store import Store
@@ -220,6 +220,16 @@ def test_a_layer_is_told_with_its_interval(
     layer: int | None, low: int | None, high: int | None, said: str
 ) -> None:
     assert layer_text(LayerFinding("onset", layer, low, high, None, "")) == said
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [((0.1, 0.25), " [+10.0%, +25.0%]"), ((None, None), ""), ((np.nan, np.nan), "")],
+)
+def test_an_interval_that_is_not_known_is_left_out(
+    ends: tuple[float | None, float | None], said: str
+) -> None:
+    assert between(*ends, "%", "+") == said
 
 
 @pytest.mark.parametrize(
