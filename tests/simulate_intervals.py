@@ -131,18 +131,14 @@ def best_layer(n: int, per: int, seed: int, times: int) -> Row:
 
 
 def power(n: int, rate: float, seed: int, times: int) -> Row:
-    """How often McNemar's test finds what is said to be just detectable."""
+    """How often a paired test finds what is said to be just detectable."""
     rng, difference = np.random.default_rng(seed), detectable(n, rate)
     differ = max(rate, difference)
     chances = [(differ + difference) / 2, (differ - difference) / 2, 1 - differ]
     draws = rng.multinomial(n, chances, times)
-    found = [_of_pairs(wins, losses) <= 0.05 for wins, losses, _ in draws.tolist()]
+    more = np.stack([np.repeat([1.0, -1.0, 0.0], counts) for counts in draws], axis=1)
+    found = mean_evidence(more, np.arange(n), DIFFERENCES).p <= 0.05
     return str(n), str(rate), f"{difference:.3f}", share(found)
-
-
-def _of_pairs(wins: int, losses: int) -> float:
-    """P of McNemar's test on items of which so many are won and lost."""
-    return mcnemar(np.arange(wins + losses) >= wins, np.arange(wins + losses) < wins)
 
 
 def tables(pool: Rows, times: int, wanted: Sequence[str]) -> list[Table]:
