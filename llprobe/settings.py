@@ -183,7 +183,7 @@ _MOST = 1e9
 class ReadingLimits:
     """What reading a task with its data, or a sweep's file, may take (see task/bounded.py)."""
 
-    seconds: float = 15.0
+    seconds: float = 10.0
     """Of computing (LLPROBE_READ_SECONDS)."""
     megabytes: float = 2000.0
     """Of memory, each a million bytes (LLPROBE_READ_MB)."""
