@@ -17,7 +17,7 @@ import llama_cpp  # noqa: F401
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.analysis import Curve, item_curves, mc1
+from llprobe.analysis import OF_WHOLE_OPTIONS, Curve, item_curves, mc1
 from llprobe.errors import UsageError
 from llprobe.model import resolve
 from llprobe.report import frames
@@ -198,7 +198,8 @@ class StoredCell:
         """Metrics by item and layer, with baselines; UsageError where nothing is scored."""
         if not self.items:
             raise UsageError(f"nothing of {self.record.task} is scored yet")
-        return item_curves(self.items, self.record.layers)
+        curve = item_curves(self.items, self.record.layers)
+        return curve if self.record.whole else curve.without(OF_WHOLE_OPTIONS)
 
     def logprob(self, item_id: str) -> FloatArray:
         """Summed log-probs (n_options, n_layers) of one item."""

@@ -13,7 +13,14 @@ from llprobe.analysis.baselines import (
     length_bias,
 )
 from llprobe.analysis.calibration import Calibration, brier, calibration
-from llprobe.analysis.curves import METRICS, Curve, item_curves, item_metrics
+from llprobe.analysis.curves import (
+    METRICS,
+    OF_WHOLE_OPTIONS,
+    WHY_NOT,
+    Curve,
+    item_curves,
+    item_metrics,
+)
 from llprobe.analysis.intervals import coverage, design_effect, effective_n, wilson
 from llprobe.analysis.metrics import chance, mc1, mc2, mc3, normalised, shortest
 from llprobe.analysis.options import OptionTable
@@ -32,8 +39,10 @@ from llprobe.analysis.tally import TALLIED, Tally, tally
 
 __all__ = [
     "METRICS",
+    "OF_WHOLE_OPTIONS",
     "RESAMPLES",
     "TALLIED",
+    "WHY_NOT",
     "Baseline",
     "BestAgainstLast",
     "BetterBaseline",

@@ -6,8 +6,8 @@ This module knows sets of items. It does not know where they were stored or how 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -16,13 +16,33 @@ import numpy.typing as npt
 from llprobe.analysis.metrics import chance, mc1, mc2, mc3, normalised, shortest
 from llprobe.analysis.rounding import argmax_first
 
-__all__ = ["METRICS", "Curve", "Means", "Scored", "item_curves", "item_metrics"]
+__all__ = [
+    "METRICS",
+    "OF_WHOLE_OPTIONS",
+    "WHY_NOT",
+    "Curve",
+    "Means",
+    "Scored",
+    "item_curves",
+    "item_metrics",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
 METRICS: Final = ("mc1", "mc2", "mc3", "acc_norm_tokens", "acc_norm_bytes", "pmi")
 """`mc1` to `mc3` of summed log-probs; MC1 of log-probs per token and per byte of the option, and
 of log-probs less those after a neutral stem."""
+OF_WHOLE_OPTIONS: Final = ("acc_norm_tokens", "acc_norm_bytes")
+"""The metrics that are not the same where log-probs lack what all options of an item share."""
+WHY_NOT: Final = {
+    "pmi": "pmi needs the options' scores without their question: run it again with --pmi",
+    **{
+        name: f"{name} is about whole options, and --skip-shared left out what they have in "
+        "common: run it again without"
+        for name in OF_WHOLE_OPTIONS
+    },
+}
+"""What is lacking where a metric cannot be had."""
 
 
 class Scored(Protocol):
@@ -98,6 +118,11 @@ class Curve(Means):
     def accuracy(self) -> FloatArray:
         """Mean MC1 by layer, (n_layers,)."""
         return self.mean("mc1")
+
+    def without(self, metrics: Collection[str]) -> Curve:
+        """Return the same curve without some of its metrics."""
+        kept = {name: of for name, of in self.values.items() if name not in metrics}
+        return replace(self, values=kept)
 
     def mean(self, metric: str) -> FloatArray:
         """Mean of a metric by layer, (n_layers,)."""

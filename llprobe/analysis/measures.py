@@ -14,11 +14,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from llprobe.analysis.curves import METRICS
+from llprobe.analysis.curves import METRICS, OF_WHOLE_OPTIONS, WHY_NOT
 from llprobe.analysis.options import OptionTable
 from llprobe.errors import UnknownName, UsageError
 
 __all__ = [
+    "available",
     "chance",
     "choice",
     "divergence",
@@ -103,17 +104,23 @@ def _by_item(
 def metric(table: OptionTable, name: str = "mc1") -> FloatArray:
     """Return a metric of METRICS for each item and layer, (n_items, n_layers) in [0, 1].
 
-    Raises UnknownName for another name, UsageError for `pmi` of a table without priors.
+    Raises UnknownName for another name, UsageError for `pmi` of a table without priors, and for
+    what needs whole options where log-probs are of a part of them.
     """
     if name not in METRICS:
         raise UnknownName("metric", name, METRICS)
-    if name == "pmi" and table.prior is None:
-        raise UsageError(
-            "pmi needs the options' scores without their question: run it again with --pmi"
-        )
+    if name not in available(table):
+        raise UsageError(WHY_NOT[name])
     if name in {"mc2", "mc3"}:
         return _by_item(table, _mc2 if name == "mc2" else _mc3)
     return _by_item(table, lambda block: _mc1(_scaled(table, block, name)))
+
+
+def available(table: OptionTable) -> tuple[str, ...]:
+    """Return the names of METRICS that a table has what is needed for."""
+    lacking = {*(() if table.whole else OF_WHOLE_OPTIONS)}
+    lacking |= {"pmi"} if table.prior is None else set()
+    return tuple(name for name in METRICS if name not in lacking)
 
 
 def _scaled(table: OptionTable, block: _Block, name: str) -> _Block:

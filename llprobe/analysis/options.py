@@ -50,6 +50,8 @@ class OptionTable:
     """Log-prob of each option, in nats, (n_options, n_layers)."""
     prior: FloatArray | None = None
     """The same after a neutral stem, (n_options, n_layers); None where it was not scored."""
+    whole: bool = True
+    """Whether log-probs are of whole options, or lack what all options of an item share."""
 
     @property
     def n_items(self) -> int:

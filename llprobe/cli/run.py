@@ -123,8 +123,8 @@ def run(
         bool,
         option(
             "--skip-shared",
-            help="Leave out what all options of a question share: same MC1-3, faster; "
-            "log-probs then lack a term that is common to a question's options.",
+            help="Leave out what all options of a question share: same MC1-3 and pmi, faster; "
+            "log-probs then lack a term common to a question's options, and there is no acc_norm.",
         ),
     ] = False,
     force: Force = False,
@@ -140,7 +140,7 @@ def run(
     output: Output = None,
 ) -> None:
     """Probe models on tasks at every layer; the same command again continues where it stopped."""
-    check_metric(metric, pmi=pmi)
+    check_metric(metric, pmi=pmi, skip_shared=skip_shared)
     spec = spec_from_lists(
         name=name, models=model, tasks=task, lenses=lens, layers=layers, limit=limit,
         shots=num_fewshot, answers=answer, seeds=seed, ablations=ablate, quantize=quantize,

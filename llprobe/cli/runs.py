@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from llprobe import report
-from llprobe.analysis import METRICS
+from llprobe.analysis import METRICS, OF_WHOLE_OPTIONS
 from llprobe.cli.console import err
 from llprobe.cli.options import By, Db, Format, FormatOption, Metric, Output, database, option
 from llprobe.cli.output import Column, drawn, emit, percent, write
@@ -104,12 +104,14 @@ def locate(db: Db = None) -> None:
     write(f"{database(db)}\n", None)
 
 
-def check_metric(metric: str, *, pmi: bool) -> None:
+def check_metric(metric: str, *, pmi: bool, skip_shared: bool = False) -> None:
     """Refuse a metric that there is not: before a long run, not after it."""
     if metric not in METRICS:
         raise UnknownName("metric", metric, METRICS)
     if metric == "pmi" and not pmi:
         raise UsageError("--metric pmi needs --pmi: the options scored without their question")
+    if metric in OF_WHOLE_OPTIONS and skip_shared:
+        raise UsageError(f"--metric {metric} is about whole options: leave out --skip-shared")
 
 
 def print_run(

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from llprobe import published, report
+from llprobe.analysis.measures import available
 from llprobe.analysis.measures import metric as metric_of
 from llprobe.analysis.options import OptionTable
 from llprobe.analysis.rounding import argmax_first
@@ -40,7 +41,7 @@ from llprobe.task.prior import PRIOR
 
 __all__ = ["gather"]
 
-_MORE: Final = ("acc_norm_tokens", "acc_norm_bytes")
+_MULTIPLE: Final = ("mc1", "mc2", "mc3")
 _RECORDED: Final = ("devices", "split", "rpc_servers", "threads", "system_info", "self_check")
 
 
@@ -108,7 +109,7 @@ def _view(
 def _metrics(table: OptionTable) -> tuple[str, ...]:
     several = bool((np.add.reduceat(table.true, table.start[:-1]) > 1).any())
     more = ("mc2", "mc3") if several else ()
-    return ("mc1", *more, *_MORE, *(("pmi",) if table.prior is not None else ()))
+    return ("mc1", *more, *(name for name in available(table) if name not in _MULTIPLE))
 
 
 def _with_stars(views: Sequence[CellView], marks: Sequence[str]) -> tuple[CellView, ...]:

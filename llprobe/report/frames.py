@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from llprobe.analysis import METRICS
-from llprobe.analysis.measures import chance, choice, margin, metric, shortest
+from llprobe.analysis.measures import available, chance, choice, margin, metric, shortest
 from llprobe.analysis.options import OptionTable
 from llprobe.report.pairing import feature
 from llprobe.report.tables import tables
@@ -39,7 +38,8 @@ in nats."""
 def curves_frame(store: Store, run: str) -> pd.DataFrame:
     """Return a row per cell, metric and layer, with the columns `CURVE_COLUMNS`.
 
-    Metrics are MC1 to MC3, MC1 by length, and PMI where priors were scored. `run` is the run's id
+    Metrics are MC1 to MC3, MC1 by length unless shared positions were skipped, and PMI where priors
+    were scored. `run` is the run's id
     or what `Store.find_run` takes.
     """
     return _frame(store, run, CURVE_COLUMNS, _curves)
@@ -80,7 +80,7 @@ def _layers(cell: CellRecord, table: OptionTable, repeats: int) -> _Columns:
 
 
 def _curves(cell: CellRecord, table: OptionTable) -> _Columns:
-    names = [name for name in METRICS if name != "pmi" or table.prior is not None]
+    names = available(table)
     means = [metric(table, name).mean(axis=0) for name in names]
     return _layers(cell, table, len(names)) | {
         "items": table.n_items,

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from llprobe.analysis.measures import metric
+from llprobe.analysis.measures import available, metric
 from llprobe.errors import LlprobeError, UsageError
 from llprobe.report.pairing import FEATURES, Side, feature, sides
 from llprobe.store import CellRecord, Store
@@ -81,7 +81,9 @@ def _tasks(named: dict[str, Side]) -> dict[str, Any]:
 
 def _metrics(side: Side) -> dict[str, str]:
     true = np.add.reduceat(side.table.true.astype(np.int64), side.table.start[:-1])
-    return _METRICS | _SEVERAL if (true > 1).any() else _METRICS
+    several = _SEVERAL if (true > 1).any() else {}
+    able = available(side.table)
+    return {name: own for name, own in (_METRICS | several).items() if own in able}
 
 
 def _scores(side: Side) -> dict[str, float | str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any
 
-from llprobe.analysis import item_metrics
+from llprobe.analysis import OF_WHOLE_OPTIONS, item_metrics
 from llprobe.report.written import written_items
 from llprobe.store import CellRecord, CellScores, Store
 
@@ -52,11 +52,13 @@ def _item(run: str, cell: CellRecord, score: CellScores) -> dict[str, Any]:
     }
     if score.prior is not None:
         row["prior"] = [_finite(row) for row in score.prior.tolist()]
+    if not cell.whole:
+        row["skip_shared"] = True
     several = len(item.correct) > 1
     for name, values in item_metrics(score).items():
         if name in {"mc2", "mc3"}:
             row |= {name: values.tolist()} if several else {}
-        elif name != "prior":
+        elif name != "prior" and (cell.whole or name not in OF_WHOLE_OPTIONS):
             row[name] = values.astype(int).tolist()
     return row
 

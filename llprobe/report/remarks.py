@@ -24,6 +24,11 @@ def remarks(cells: Iterable[CellRecord]) -> list[str]:
 
 def _of(cell: CellRecord) -> Iterator[str]:
     yield from (f"{cell.model}: {remark}" for remark in cell.remarks)
+    if not cell.whole:
+        yield (
+            f"{cell.task}: --skip-shared left out what the options of a question have in common: "
+            "log-probabilities lack it, and acc_norm of whole options is not known"
+        )
     yield from (f"{cell.task}: {note}" for note in cell.notes)
     yield from (f"{cell.task}: skipped {s.id}: {s.reason}" for s in cell.skipped)
     if cell.error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llprobe.analysis import METRICS, Curve, Tally, item_curves
+from llprobe.analysis import METRICS, OF_WHOLE_OPTIONS, WHY_NOT, Curve, Tally, item_curves
 from llprobe.errors import UsageError
 from llprobe.report.grouping import Grouping, grouping, sort_members
 from llprobe.report.naming import told_apart
@@ -58,9 +58,15 @@ class Summary:
             "mc3": curve.at(n, "mc3") if several else None,
         } | {
             f"{metric}_by_layer": [round(float(a), 6) for a in curve.mean(metric)]
-            for metric in (*METRICS, "prior")
-            if metric in curve.values
+            for metric in self.metrics
         }
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that the cell has what is needed for."""
+        lacking = () if self.cell.whole else OF_WHOLE_OPTIONS
+        every = (*METRICS, "prior")
+        return tuple(name for name in every if name in self.curve.values and name not in lacking)
 
 
 def summaries(
@@ -77,13 +83,11 @@ def summaries(
     whole = metric == "pmi" or any(cell.answer == PRIOR for cell in cells)
     curves = _from_items(store, run, cells, sort) if whole else _from_sums(store, cells, sort)
     found = [Summary(cell, label, curve, metric) for cell, label, curve in curves]
-    if found and not any(metric in summary.curve.values for summary in found):
+    if found and not any(metric in summary.metrics for summary in found):
         raise UsageError(
-            "pmi needs the options' scores without their question: run it again with --pmi"
-            if metric == "pmi"
-            else f"--metric {metric}: known are {', '.join(METRICS)}"
+            WHY_NOT.get(metric) or f"--metric {metric}: known are {', '.join(METRICS)}"
         )
-    return [summary for summary in found if metric in summary.curve.values]
+    return [summary for summary in found if metric in summary.metrics]
 
 
 Curves = Iterator[tuple[CellRecord, str, Curve | Tally]]

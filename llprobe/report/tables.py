@@ -56,6 +56,7 @@ def option_table(store: Store, cell: CellRecord, priors: bool = True) -> OptionT
         n_bytes=np.array([len(c.strip().encode()) for c in chain(*choices)], np.int64),
         logprob=_floats([row.logprob for row in rows], cell),
         prior=_prior(rows, cell),
+        whole=cell.whole,
     )
 
 

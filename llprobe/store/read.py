@@ -100,6 +100,11 @@ class CellRecord:
         return "default" if asked is None else str(asked)
 
     @property
+    def whole(self) -> bool:
+        """Whether log-probs are of whole options, or lack what all options of an item share."""
+        return not self.settings.get("skip_shared", False)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What was to be known of the model when it was loaded, a sentence each."""
         return tuple(filter(None, self.record.get("remarks", "").split("\n")))
