@@ -17,6 +17,7 @@ from typing import Final
 
 import platformdirs
 
+from llprobe.files import make_private_folder
 from llprobe.printable import printable
 
 __all__ = ["KEPT", "explain"]
@@ -56,7 +57,7 @@ def _folder() -> Path:
 def _kept(error: BaseException) -> Path:
     """Write a traceback to a new file, for its owner only, and forget the oldest of many."""
     folder = _folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     for old in sorted(folder.glob(f"{_NAMES}*.txt"))[: -KEPT + 1]:
         old.unlink(missing_ok=True)
     name = f"{_NAMES}{time.strftime('%Y%m%d-%H%M%S')}-"

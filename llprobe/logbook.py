@@ -12,6 +12,7 @@ from pathlib import Path
 
 from llprobe.errors import StoreError
 from llprobe.events import Event, Failed, JobDone, JobStarted, ModelLoaded, Quantized, Waiting
+from llprobe.files import append_private
 from llprobe.plan import Cell, Plan
 from llprobe.printable import printable
 
@@ -74,8 +75,7 @@ class Logbook:
     def _add(self, line: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
+            with append_private(self._path) as file:
                 file.write(f"{now} {printable(' '.join(line.split()))}\n")
         except OSError as error:
             raise StoreError(f"cannot write the log {self._path}: {error.strerror}") from error

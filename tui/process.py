@@ -23,6 +23,7 @@ from typing import Final, Literal
 import psutil
 
 from llprobe.errors import RunError, StoreError, UsageError
+from llprobe.files import make_private
 from llprobe.logbook import log_path
 from llprobe.plan import Plan
 from llprobe.store import Store
@@ -93,7 +94,7 @@ def _begin(db: Path, name: str, commands: Sequence[Sequence[str]]) -> int:
     script = " && ".join([*before, f"exec {last}"])
     log = log_of(db, name)
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        make_private(log)
         with log.open("ab") as said:
             child = subprocess.Popen(
                 ["/bin/sh", "-c", script],

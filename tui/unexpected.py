@@ -6,6 +6,8 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from llprobe.files import append_private
+
 __all__ = ["unexpected"]
 
 
@@ -15,8 +17,7 @@ def unexpected(error: BaseException, logs: Path) -> str:
     said = f"llprobe did not expect this: {type(error).__name__}: {error}"
     now = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as file:
+        with append_private(log) as file:
             file.write(f"{now}\n{''.join(traceback.format_exception(error))}\n")
     except OSError as problem:
         return f"{said}; it could not be written to {log} ({problem.strerror})"

@@ -16,6 +16,7 @@ from llprobe import report
 from llprobe.cli.options import Db, Format, Output, database, format_by_ending, option
 from llprobe.cli.output import Column, emit, emit_json, emit_lines
 from llprobe.errors import UsageError
+from llprobe.files import whole_file
 from llprobe.store import Store
 
 __all__ = ["ExportFormat", "export"]
@@ -107,6 +108,7 @@ def _parquet(rows: Rows, output: Path) -> None:
     keys = dict.fromkeys(key for row in rows for key in row)
     whole = [{key: row.get(key) for key in keys} for row in rows]
     try:
-        arrow.parquet.write_table(arrow.Table.from_pylist(whole), output)
+        with whole_file(output) as part:
+            arrow.parquet.write_table(arrow.Table.from_pylist(whole), part)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror or error}") from error

@@ -24,6 +24,7 @@ from rich.text import Text
 from llprobe.cli.console import PrintableConsole, is_unicode, to_stdout
 from llprobe.cli.options import Format
 from llprobe.errors import UsageError
+from llprobe.files import whole_file
 from llprobe.printable import printable
 
 __all__ = [
@@ -88,7 +89,8 @@ def _write_all(parts: Iterable[str], output: Path | None) -> None:
         to_stdout(parts)
         return
     try:
-        with output.open("w", encoding="utf-8") as file:
+        # line by line: what comes is as long as the run
+        with whole_file(output) as part, part.open("w", encoding="utf-8") as file:
             file.writelines(parts)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error

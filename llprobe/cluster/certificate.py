@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llprobe.errors import UsageError
+from llprobe.files import make_private_folder
 
 __all__ = ["check_certificate", "make_certificate", "security_of", "temporary_security"]
 
@@ -36,7 +37,7 @@ def make_certificate(path: Path) -> None:
     """
     security = temporary_security()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(path.parent)
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(opened, "w", encoding="ascii") as file:  # noqa: PTH123 - it is open already
             file.write(security.tls_client_cert + security.tls_client_key)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Final
 
 from llprobe.errors import FetchError
 
-__all__ = ["check_room", "disk_error", "put", "sha256", "workspace"]
+__all__ = ["check_room", "disk_error", "sha256", "workspace"]
 
 _PARTIAL: Final = ".partial-"
 
@@ -52,18 +51,6 @@ def _sweep(folder: Path) -> None:
         except BlockingIOError:
             return  # its download is alive
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def put(part: Path, target: Path) -> None:
-    """Give a whole file its name in one step that outlives a power cut."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def sha256(path: Path) -> str:

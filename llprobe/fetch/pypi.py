@@ -17,8 +17,9 @@ from typing import IO, Final
 
 from llprobe.catalog import CatalogFile
 from llprobe.errors import FetchError
-from llprobe.fetch.place import check_room, disk_error, put, sha256, workspace
+from llprobe.fetch.place import check_room, disk_error, sha256, workspace
 from llprobe.fetch.progress import Progress, bytes_of, watch
+from llprobe.files import put
 
 __all__ = ["fetch", "local"]
 

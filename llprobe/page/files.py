@@ -5,15 +5,13 @@ This module knows files. It does not know what is in a report.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from llprobe.errors import UsageError
+from llprobe.files import whole_file
 from llprobe.page.data import Page
 from llprobe.page.html import to_html
 from llprobe.page.markdown import to_markdown
@@ -39,30 +37,8 @@ def write_report(page: Page, path: Path) -> int:
     check_ending(path)
     data = _FORMS[path.suffix.lower()](page).encode("utf-8")
     try:
-        _replace(path, data)
+        with whole_file(path) as part:
+            part.write_bytes(data)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
     return len(data)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside `path` first: a full disk or an interrupt leaves what was there."""
-    target = path.resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        Path(name).chmod(mode)
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
-
-
-def _umask() -> int:
-    """Return the process's mask for new files: mkstemp does not heed it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

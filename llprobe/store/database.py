@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llprobe.errors import StoreError
+from llprobe.files import make_private
 from llprobe.store.migrations import MIGRATIONS
 
 __all__ = ["in_words", "open_database", "transaction"]
@@ -44,26 +45,64 @@ def _explain(path: Path, reason: str) -> str:
 
 
 def open_database(path: Path, *, create: bool = True) -> sqlite3.Connection:
-    """Open or create the database and bring it to the newest schema.
+    """Open or create the database (for its owner alone), and bring it to the newest schema.
 
+    One that cannot be written (a read-only disk) is opened to be read, unless it is to be created.
     Raises StoreError for a file that is not ours, newer than this llprobe, or cannot be opened.
     """
+    _check_place(path, create=create)
+    # an absolute path is never taken for an address, whatever it is called
+    place = path.absolute()
+    with in_words(path):
+        try:
+            return _opened(str(place), path)
+        except sqlite3.OperationalError as error:
+            if create or not _cannot_write(error):
+                raise
+        return _opened_to_read(place, path)
+
+
+def _check_place(path: Path, *, create: bool) -> None:
+    if str(path) == ":memory:":
+        raise StoreError(":memory: would be gone at the end of the command: name a file with --db")
     try:
         if path.is_dir():
             raise StoreError(f"{path} is a folder: name the database file in it")
         if not create and not path.exists():
             raise StoreError(f"no database at {path}: `llprobe run` makes one, --db names another")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if create:
+            make_private(path)
     except OSError as error:
         raise StoreError(f"cannot open {path}: {error.strerror}; --db names another") from error
-    with in_words(path):
-        db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-        try:
-            _prepare(db, path)
-        except BaseException:
-            db.close()
-            raise
+
+
+def _opened(name: str, path: Path, *, uri: bool = False) -> sqlite3.Connection:
+    db = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, uri=uri)
+    try:
+        _prepare(db, path)
+    except BaseException:
+        db.close()
+        raise
     return db
+
+
+def _cannot_write(error: sqlite3.OperationalError) -> bool:
+    return any(word in str(error) for word in ("readonly", "read-only", "unable to open"))
+
+
+def _opened_to_read(place: Path, path: Path) -> sqlite3.Connection:
+    """Open a database beside which nothing can be written.
+
+    Nobody can be writing it, either, so the file alone counts; StoreError where part of it waits
+    in a log beside it, which could not be read then.
+    """
+    log = place.with_name(f"{place.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreError(
+            f"{path} cannot be read where nothing can be written, since it was not closed: copy it "
+            f"and {log.name} to another folder, and name the copy with --db"
+        )
+    return _opened(f"{place.as_uri()}?mode=ro&immutable=1", path, uri=True)
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
@@ -74,7 +113,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
             f"{path} has schema {version}, this llprobe knows {len(MIGRATIONS)}: "
             "upgrade llprobe, or name another file with --db"
         )
-    if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    has_tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if version < 0 or (version == 0 and has_tables):
         raise StoreError(f"{path} is another program's database: name another file with --db")
     if version < len(MIGRATIONS):
         db.execute("PRAGMA journal_mode = WAL")

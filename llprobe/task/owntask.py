@@ -6,6 +6,7 @@ it lies then. Knows nothing of what they hold.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ def copy_own(file: Path, definition: Definition, folder: Path) -> None:
 
     UsageError where one of them does not lie beside it or below.
     """
-    top = file.resolve().parent
+    top = Path(os.path.abspath(file)).parent  # noqa: PTH100 - a link keeps its own name
     shutil.copyfile(file, folder / OWN)
     for needed in dict.fromkeys(_needed(file, definition)):
         if not needed.is_relative_to(top):
@@ -38,7 +39,7 @@ def _needed(file: Path, definition: Definition) -> Iterator[Path]:
     yield from (each for each in included_files(str(file)) if each != file.resolve())
     source = definition.source
     if source.data:
-        yield Path(source.data).resolve()
+        yield Path(os.path.abspath(source.data))  # noqa: PTH100 - as above
     if source.dataset:
         for files in source.dataset.files.values():
-            yield from (Path(each).resolve() for each in files)
+            yield from (Path(os.path.abspath(each)) for each in files)  # noqa: PTH100 - as above

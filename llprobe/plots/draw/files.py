@@ -16,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
 
 from llprobe.errors import UsageError
+from llprobe.files import whole_file
 from llprobe.plots.draw import Size
 from llprobe.plots.draw.curves import draw_curves, draw_trajectories
 from llprobe.plots.draw.grids import draw_heat, draw_items, draw_matrix
@@ -72,7 +73,8 @@ def write(figure: Figure, path: Path, size: Size) -> tuple[str, ...]:
         try:
             canvas = drawing(figure, size)
             settle(canvas)
-            canvas.savefig(path, format=form, metadata=_METADATA[form])
+            with whole_file(path) as part:
+                canvas.savefig(part, format=form, metadata=_METADATA[form])
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
     return _said(heard)
