@@ -164,7 +164,10 @@ MISTAKES = {
     "two documents": (GOOD + "---\n" + GOOD, r"line 8: not YAML"),
     "not a mapping": ("- task\n", r"task.yaml: a task definition is a list of `key: value` lines"),
     "empty": ("", r"task.yaml: a task definition is"),
-    "bad date": (GOOD + "metadata: 2024-13-45\n", r"line 8, metadata: not a value .*month"),
+    "bad date": (
+        GOOD + "metadata: 2024-13-45\n",
+        r"line 8, metadata: must be keys with values, not '2024-13-45'",
+    ),
     "control character": (GOOD + "description: \x01\n", r"task.yaml: not YAML"),
     "deep": (GOOD + "metadata: " + "[" * 600 + "\n", r"task.yaml.*: not (YAML|a value)"),
     "itself": (GOOD + "metadata: &a {x: *a}\n", r"line 8, metadata.x: not a value .*recursive"),

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from llprobe.errors import TaskError
+from llprobe.task.yamlvalues import AsWritten
 
 __all__ = ["ReportedError", "Section", "parse_yaml", "parse_yaml_value", "shown"]
 
@@ -170,7 +171,7 @@ class _BadValueError(Exception):
 
 def _composed(text: str, origin: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
     try:
-        loader = yaml.SafeLoader(text)
+        loader = AsWritten(text)
         return loader, loader.get_single_node()
     except (yaml.YAMLError, RecursionError) as problem:
         raise TaskError(_not_yaml(problem, origin)) from problem
@@ -247,7 +248,7 @@ def _value(loader: yaml.SafeLoader, node: yaml.Node, line: int) -> Any:
         raise _BadValueError(_refusal(refused), _line(refused))
     try:
         return loader.construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as problem:
         said = getattr(problem, "problem", None) or problem
         raise _BadValueError(f"not a value ({said})", line) from problem
 
