@@ -18,9 +18,10 @@ from typing import Any
 
 import simulate_findings
 import simulate_intervals
+import simulate_selection
 from simulated import Table
 
-TIMES = {"intervals": 2000, "findings": 400}
+TIMES = {"intervals": 2000, "findings": 400, "selection": 600}
 
 
 def main() -> None:
@@ -55,7 +56,8 @@ def simulated(divisor: int, wanted: Sequence[str]) -> list[Table]:
 
         intervals = simulate_intervals.tables(rows, TIMES["intervals"] // divisor, wanted)
         findings = simulate_findings.tables(rows, TIMES["findings"] // divisor, wanted)
-        return intervals + findings
+        selection = simulate_selection.tables(rows, TIMES["selection"] // divisor, wanted)
+        return intervals + findings + selection
 
 
 def written(text: str, tables: Iterable[Table]) -> str:

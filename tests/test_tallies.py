@@ -220,7 +220,7 @@ def forget_sums(store: Store) -> None:
 def test_rows_from_sums_are_those_from_items(
     scored: Store, shapes: Plan, by: str | None, metric: str
 ) -> None:
-    from_sums = report.summaries(scored, shapes.id, by=by, metric=metric)
+    from_sums = report.summaries(scored, shapes.id, by=by, metric=metric, held_out=False)
     assert all(isinstance(summary.curve, Tally) for summary in from_sums)
     cells, sort = scored.cells(shapes.id), report.grouping
     expected = []
@@ -304,6 +304,7 @@ def test_nothing_scored_has_no_sums(store: Store, plan: Plan) -> None:
     assert report.summaries(store, plan.id) == []
     row = report.cell_rows(store, plan.id)[0]
     assert (row["best"], row["last"], row["best_layer"], row["chance"]) == (None,) * 4
+    assert row["best_held_out"] is None
 
 
 def test_what_a_model_wrote_is_not_summed(store: Store, plan: Plan) -> None:

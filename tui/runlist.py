@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from llprobe.report import Summary
     from llprobe.store import Store
 
 __all__ = [
@@ -51,6 +52,7 @@ class Best:
     task: str
     layer: int
     value: float
+    """What the layer would score on other items than chose it."""
     above: float
     """`value` minus chance."""
     curve: tuple[float, ...]
@@ -82,15 +84,28 @@ def more_best(store: Store, rows: Iterable[Row]) -> dict[str, Best | None]:
 
 def best_of(store: Store, run: str) -> Best | None:
     """Return a run's best curve; None where nothing is scored, or the run is gone."""
-    from llprobe.report import summaries  # noqa: PLC0415 - in a thread, after the first screen
+    # in a thread, after the first screen
+    from llprobe.report import summaries  # noqa: PLC0415
+    from llprobe.report.held_out import best_layers  # noqa: PLC0415
 
-    each = [_best(summary.row()) for summary in summaries(store, run)]
-    return max(each, key=lambda best: round(best.above, 9), default=None)
+    curves = summaries(store, run, held_out=False)
+    if not curves:
+        return None
+    highest = max(curves, key=_above)
+    best = best_layers(store, highest.cell, highest.curve)[""]
+    return _best(highest.row(), best.held_out)
 
 
-def _best(row: Mapping[str, Any]) -> Best:
-    value, layer = float(row["best"]), int(row["best_layer"])
-    return Best(row["task"], layer, value, value - row["chance"], tuple(row["mc1_by_layer"]))
+def _above(summary: Summary) -> float:
+    """Say how far a curve rises above guessing; rounding does not choose between equal ones."""
+    row = summary.row()
+    return round(float(row["best"] - row["chance"]), 9)
+
+
+def _best(row: Mapping[str, Any], held_out: float | None) -> Best:
+    value = float(row["best"] if held_out is None else held_out)
+    above, layer = value - row["chance"], int(row["best_layer"])
+    return Best(row["task"], layer, value, above, tuple(row["mc1_by_layer"]))
 
 
 _Order = Callable[[Row, "Best | None"], Any]

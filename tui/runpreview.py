@@ -56,10 +56,13 @@ def _name(row: Row, rows: Sequence[Row]) -> str:
     return " ".join(str(row[key]) for key in telling)
 
 
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
 def _line(name: str, row: Row, room: int, width: int) -> Text:
-    numbers = (
-        f"{row['chance']:6.0%}  {row['best']:4.0%} L{row['best_layer']:<3} {row['last']:4.0%}  "
-    )
+    best = f"{_percent(row['best_held_out']):>4} L{row['best_layer']:<3}"
+    numbers = f"{row['chance']:6.0%}  {best} {row['last']:4.0%}  "
     name = set_cell_size(cut(name, room), room)
     curve = spark(row["mc1_by_layer"], max(width - room - len(numbers) - 2, 8))
     return Text.assemble((name, "bold"), f" {numbers}", curve)

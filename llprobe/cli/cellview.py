@@ -74,7 +74,7 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
         *scored,
         Column("items", "items", right=True),
         Column("chance", "chance", percent, right=True),
-        Column("best", "best", percent, right=True),
+        Column("best_held_out", "best", percent, right=True),
         Column("best_layer", "at layer", right=True),
         Column("last", "last", percent, right=True),
     ]

@@ -51,7 +51,8 @@ def compare(
         str,
         option(
             "--at",
-            help="Layer: last, best, penultimate, a number (12, -3), or a depth (0.5).",
+            help="Layer: last, penultimate, a number (12, -3), a depth (0.5), or best: each side's "
+            "best layer, on questions that did not choose it.",
         ),
     ] = "last",
     curve: Annotated[

@@ -84,7 +84,10 @@ def show(
     form: FormatOption = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Print a run's table: accuracy (MC1) at the layers that matter, with baselines."""
+    """Print a run's table: accuracy (MC1) at the layers that matter, with baselines.
+
+    Best is what the best layer would score on other questions than those that chose it.
+    """
     check_metric(metric, pmi=True)
     if stats and (wide or by):
         raise UsageError(f"--stats is a row per cell: leave out {'--wide' if wide else '--by'}")
@@ -216,7 +219,7 @@ def _summary_columns(found: Sequence[Summary]) -> list[Column]:
         Column("items", "items", right=True),
         Column("chance", "chance", percent, right=True),
         Column("shortest", "shortest", percent, right=True),
-        Column("best", "best", percent, right=True),
+        Column("best_held_out", "best", percent, right=True),
         Column("best_layer", "at layer", right=True),
         Column("penultimate", "last-1", percent, right=True),
         Column("last", "last", percent, right=True),

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Final
 
 from llprobe.analysis.finding import ExitFinding, JumpFinding, LayerFinding, PeakFinding, Stability
-from llprobe.analysis.rounding import argmax_first
 from llprobe.page.data import CellView, Page
 from llprobe.page.rows import between, layer_text, ranges
 
@@ -40,12 +39,13 @@ def sentences(view: CellView) -> Iterator[str]:
 
 def _best(view: CellView, peak: LayerFinding | None) -> str:
     curve, layers = view.curves["mc1"], view.cell.layers
-    best = int(argmax_first(curve.mean))
-    said = (
-        f"Best at layer {layers[best]}: {_percent(curve.mean[best])}"
-        f"{between(curve.low[best], curve.high[best], '%')}"
-    )
-    if best != len(layers) - 1:
+    best = curve.best
+    chosen = f"{_percent(best.observed)} of the questions that chose it"
+    said = f"Best at layer {layers[best.column]}: {chosen}"
+    if best.held_out is not None:
+        ends = between(best.low, best.high, "%")
+        said += f", {_percent(best.held_out)}{ends} to be expected of others"
+    if best.column != len(layers) - 1:
         said += f"; {_percent(curve.mean[-1])} at layer {layers[-1]}"
     if isinstance(peak, PeakFinding) and len(peak.tied) > 1:
         said += f". It may as well be any of the layers {ranges(peak.tied)}"

@@ -17,7 +17,6 @@ from llprobe import published, report
 from llprobe.analysis.measures import available
 from llprobe.analysis.measures import metric as metric_of
 from llprobe.analysis.options import OptionTable
-from llprobe.analysis.rounding import argmax_first
 from llprobe.errors import UsageError
 from llprobe.page.data import (
     CellView,
@@ -125,7 +124,7 @@ def _with_stars(views: Sequence[CellView], marks: Sequence[str]) -> tuple[CellVi
 
 
 def _best_stars(curve: CurveEvidence) -> str:
-    return stars(float(curve.p_adjusted[int(argmax_first(curve.mean))]))
+    return stars(float(curve.p_adjusted[curve.best.column]))
 
 
 def _model(cell: CellRecord) -> ModelView:

@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from llprobe.analysis.finding import PeakFinding
-from llprobe.analysis.rounding import argmax_first
 from llprobe.page.data import CellView, ItemScores, Page, TextSet
 from llprobe.report.evidence import CurveEvidence, Sureness
 
@@ -99,7 +98,7 @@ def _cell(view: CellView, number: int, texts: dict[str, str]) -> dict[str, Any]:
         "task": cell.task, "model": cell.model, "lens": cell.lens, "variant": view.variant,
         "label": view.label, "full": view.full, "n_layers": cell.model_info["n_layers"],
         "layers": list(cell.layers), "items": curve.n_items,
-        "best": cell.layers[int(argmax_first(curve.mean))],
+        "best": cell.layers[curve.best.column],
         "any": any(isinstance(f, PeakFinding) and f.tied == cell.layers for f in curve.findings),
         "curves": {name: _curve(evidence) for name, evidence in view.curves.items()},
         "more": {

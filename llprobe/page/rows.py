@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from llprobe.analysis.best_layer import BestLayer
 from llprobe.analysis.finding import LayerFinding, PeakFinding
-from llprobe.analysis.rounding import argmax_first
 from llprobe.page.data import CellView, Page
 from llprobe.report import sparkline
 from llprobe.report.spans import spans
@@ -83,7 +83,7 @@ def summary_rows(page: Page) -> list[dict[str, Entry]]:
 
 def _row(view: CellView) -> dict[str, Entry]:
     curve, cell = view.curves["mc1"], view.cell
-    best = int(argmax_first(curve.mean))
+    best = curve.best
     peak = next((f for f in curve.findings if isinstance(f, PeakFinding)), None)
     onset = next((f for f in curve.findings if f.name == "onset"), None)
     clusters = f"in {curve.n_clusters} clusters" if curve.n_clusters < curve.n_items else ""
@@ -95,8 +95,8 @@ def _row(view: CellView) -> dict[str, Entry]:
         "items": Entry(f"{curve.n_items:,}", curve.n_items, clusters),
         "chance": _share(float(np.mean(curve.chance))),
         "baseline": _share(float(np.asarray(curve.baseline)[-1]), note="at the last layer"),
-        "best": _share(float(curve.mean[best]), view.stars_best, _between(view, best)),
-        "at layer": best_text(cell.layers[best], peak),
+        "best": _best(best, view.stars_best),
+        "at layer": best_text(cell.layers[best.column], peak),
         "last": _share(float(curve.mean[-1]), view.stars_last, _between(view, -1)),
         "onset": _onset(onset),
         "curve": Entry(sparkline([float(v) for v in curve.mean])),
@@ -106,6 +106,15 @@ def _row(view: CellView) -> dict[str, Entry]:
 
 def _share(value: float, stars: str = "", note: str = "") -> Entry:
     return Entry(f"{100 * value:.1f}{stars}", value, note)
+
+
+def _best(best: BestLayer, signs: str) -> Entry:
+    """Say what the best layer would score on other questions; the note has what chose it."""
+    chosen = f"{100 * best.observed:.1f} on the questions that chose the layer"
+    if best.held_out is None:
+        return Entry("–", None, chosen)
+    ends = between(best.low, best.high)
+    return _share(best.held_out, signs, f"95% interval{ends}; {chosen}" if ends else chosen)
 
 
 def _between(view: CellView, at: int) -> str:

@@ -44,10 +44,11 @@ READING: Final = (
         "shortest option and, where it was scored, the option without its question."
     ),
     (
-        "Best is the layer of the highest share, and the layers in brackets may be the best one "
-        "just as well. Onset is the first layer from which the curve stays above its baseline, "
-        "with its 95% interval. A dash means that none was found; it is not a proof that there is "
-        "none."
+        "Best is what the layer of the highest share would score on other questions than those "
+        "that chose it: the highest of many shares is high by luck too. The layers in brackets "
+        "may be the best one just as well. Onset is the first layer from which the curve stays "
+        "above its baseline, with its 95% interval. A dash means that none was found; it is not a "
+        "proof that there is none."
     ),
     (
         "Stars say how unlikely so high a share would be at the baseline: * p < 0.05, ** p < 0.01, "

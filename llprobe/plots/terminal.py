@@ -255,13 +255,14 @@ def _cells(panel: HeatPanel, top: float, width: int) -> Iterator[Text]:
     room = min(max(map(cell_len, names), default=0), _NAME)
     widest = max(4, width // 32)
     each = max(1, min(widest, (width - room - 6) // max(len(panel.columns), 1)))
-    # the gap before the best value is the first thing to give way
+    # the gap before the last value is the first thing to give way
     gap = " " * (1 + (room + 7 + each * len(panel.columns) <= width))
     for name, values in zip(names, panel.values, strict=True):
         cells = (_cell(value, top, each) for value in values)
-        best = f"{gap}{100 * np.nanmax(values):3.0f}%" if np.isfinite(values).any() else ""
-        yield Text.assemble(f"{set_cell_size(name, room)} ", *cells, best)
-    yield Text(" " * (room + 1) + _layers(panel.columns, each) + gap + "best")
+        scored = values[np.isfinite(values)]
+        last = f"{gap}{100 * scored[-1]:3.0f}%" if scored.size else ""
+        yield Text.assemble(f"{set_cell_size(name, room)} ", *cells, last)
+    yield Text(" " * (room + 1) + _layers(panel.columns, each) + gap + "last")
 
 
 def _cell(value: float, top: float, each: int) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llprobe.analysis import Tally
+from llprobe.report.held_out import best_fields, best_layers
 from llprobe.report.naming import told_apart
 from llprobe.report.sums import sums_of
 from llprobe.store import CellRecord, Store
@@ -18,6 +19,9 @@ __all__ = ["cell_rows", "progress_line", "progress_of"]
 
 def cell_rows(store: Store, run: str) -> list[dict[str, Any]]:
     """Return a row per cell of a run, in its order; accuracies (MC1) in [0, 1].
+
+    `best` is what the best layer scores on the items that chose it, `best_held_out` what is to be
+    expected of others.
 
     Models of one name are told apart; see `naming`.
     """
@@ -40,7 +44,7 @@ def _row(store: Store, cell: CellRecord) -> dict[str, Any]:
         "done": cell.n_done,
         "items": cell.n_items,
         "error": cell.error,
-        **_found(cell, sums),
+        **_found(store, cell, sums),
     }
 
 
@@ -50,13 +54,15 @@ def _machine(record: Mapping[str, str]) -> str:
     return f"{host} ({worker})" if host and worker else host
 
 
-def _found(cell: CellRecord, sums: Tally | None) -> dict[str, Any]:
+def _found(store: Store, cell: CellRecord, sums: Tally | None) -> dict[str, Any]:
     if sums is None or not sums.n_items:
-        return {"chance": None, "best": None, "best_layer": None, "last": None}
+        none = dict.fromkeys(("chance", "best", "best_layer", "last"))
+        return none | best_fields(None)
     best = sums.best_layer()
     return {
         "chance": sums.guess["mc1"],
         "best": sums.at(best),
+        **best_fields(best_layers(store, cell, sums)[""]),
         "best_layer": best,
         "last": sums.at(cell.model_info["n_layers"]),
     }

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from llprobe.analysis import measures
 from llprobe.analysis.baselines import baselines, better_baseline, length_bias
+from llprobe.analysis.best_layer import BestLayer, best_layer
 from llprobe.analysis.calibration import brier, calibration
 from llprobe.analysis.depth import LayerFinding, Stability, layer_findings, stability
 from llprobe.analysis.intervals import mean_evidence
@@ -74,6 +75,8 @@ class CurveEvidence:
     """Mean entropy of the options' distribution, in nats."""
     kl: FloatArray
     """Mean divergence of that distribution from the last layer's, in nats."""
+    best: BestLayer
+    """The layer of the highest mean, and what it would score on other items."""
     findings: tuple[LayerFinding, ...]
     """Onset, jump, peak, saturation, early exit."""
     stability: Stability
@@ -131,6 +134,7 @@ def curve_evidence(
         margin=_finite_mean(measures.margin(table)),
         entropy=_finite_mean(measures.entropy(table)),
         kl=_finite_mean(measures.divergence(table)),
+        best=best_layer(values, clusters, seed),
         findings=layer_findings(
             values, better.values, choices, table.layers, depth, clusters, seed
         ),

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from llprobe.analysis import measures
 from llprobe.analysis.baselines import better_baseline
+from llprobe.analysis.best_layer import BestLayer, best_layer
 from llprobe.analysis.depth import onset, peak
 from llprobe.analysis.finding import LayerFinding, PeakFinding, from_here_on
 from llprobe.analysis.onset import excess_over
@@ -51,6 +52,8 @@ class Frame:
     """Upper ends of them."""
     chance: float
     """What guessing gets of these items."""
+    best: BestLayer
+    """What the best layer would score on other items."""
     peak: PeakFinding
     """The best layer, and those that may be it."""
     onset: LayerFinding
@@ -129,6 +132,7 @@ def _frame(cell: CellRecord, table: OptionTable, values: FloatArray, metric: str
     mean, low, high = mean_interval(values, clusters)
     return Frame(
         table.n_items, mean, low, high, float(measures.chance(table, metric).mean()),
+        best_layer(values, clusters),
         peak(values, table.layers, depth, clusters, means=own),
         onset(values, baseline, table.layers, depth, clusters, means=above),
     )  # fmt: skip

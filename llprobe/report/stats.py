@@ -11,6 +11,7 @@ import numpy as np
 
 from llprobe.analysis.depth import LayerFinding, PeakFinding
 from llprobe.report.evidence import CurveEvidence, curve_evidence
+from llprobe.report.held_out import best_fields
 from llprobe.report.pairing import feature
 from llprobe.report.tables import tables
 from llprobe.store import CellRecord, Store
@@ -26,7 +27,8 @@ def stats_rows(store: Store, run: str, metric: str = "mc1") -> list[Row]:
     """Return a row per cell that has scores; means, baselines and intervals in [0, 1].
 
     `last`, `low` and `high` are those of the last scored layer, which `layer` names; `p_above` is
-    one-sided against the better baseline there. `remarks` is a list of sentences. PMI needs priors
+    one-sided against the better baseline there. `best_held_out`, `best_low`, `best_high`: what the
+    layer `peak` would score on other items. `remarks` is a list of sentences. PMI needs priors
     and leaves out the cells that have none.
     """
     return [
@@ -54,6 +56,7 @@ def _row(cell: CellRecord, found: CurveEvidence) -> Row:
         "p_above": float(found.p_above[-1]),
         **_place("onset", finding["onset"]),
         **_place("peak", peak),
+        **best_fields(found.best),
         "tied": list(peak.tied) if isinstance(peak, PeakFinding) else [],
         "early_exit": finding["early exit"].layer,
         "remarks": [*_notes(finding["onset"]), *found.remarks],

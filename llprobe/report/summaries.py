@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llprobe.analysis import METRICS, OF_WHOLE_OPTIONS, WHY_NOT, Curve, Tally, item_curves
+from llprobe.analysis.best_layer import BestLayer
 from llprobe.errors import UsageError
 from llprobe.report.grouping import Grouping, grouping, sort_members
+from llprobe.report.held_out import best_fields, best_layers
 from llprobe.report.naming import told_apart
 from llprobe.report.sums import sums_of
 from llprobe.store import CellRecord, Store
@@ -31,9 +33,15 @@ class Summary:
     group: str
     curve: Curve | Tally
     metric: str = "mc1"
+    best: BestLayer | None = None
+    """What the best layer would score on other items; None where that was not asked for."""
 
     def row(self) -> dict[str, Any]:
-        """Return the values of a summary table's row; accuracies in [0, 1]."""
+        """Return the values of a summary table's row; accuracies in [0, 1].
+
+        `best` is what the best layer scores on the items that chose it, `best_held_out` what is to
+        be expected of others.
+        """
         curve, n = self.curve, self.cell.model_info["n_layers"]
         best = curve.best_layer(self.metric)
         several = curve.several_true
@@ -52,6 +60,7 @@ class Summary:
             "shortest": curve.shortest,
             "best_layer": best,
             "best": curve.at(best, self.metric),
+            **best_fields(self.best),
             "penultimate": curve.at(n - 1, self.metric),
             "last": curve.at(n, self.metric),
             "mc2": curve.at(n, "mc2") if several else None,
@@ -70,12 +79,18 @@ class Summary:
 
 
 def summaries(
-    store: Store, run: str, *, by: str | None = None, metric: str = "mc1"
+    store: Store,
+    run: str,
+    *,
+    by: str | None = None,
+    metric: str = "mc1",
+    held_out: bool = True,
 ) -> list[Summary]:
     """Curves of every cell of a run that has scores, each followed by its groups if asked.
 
-    Models of one name are told apart; see `naming`. Raises UsageError where `by` or `metric` names
-    what the run does not have.
+    Models of one name are told apart; see `naming`. Without `held_out` no items are read, and
+    summaries have no `best`. Raises UsageError where `by` or `metric` names what the run does not
+    have.
     """
     cells = told_apart(store.cells(run))
     sort = grouping(cells, by) if by else None
@@ -87,7 +102,18 @@ def summaries(
         raise UsageError(
             WHY_NOT.get(metric) or f"--metric {metric}: known are {', '.join(METRICS)}"
         )
-    return [summary for summary in found if metric in summary.metrics]
+    kept = [summary for summary in found if metric in summary.metrics]
+    return _with_best(store, kept, (by, sort) if by and sort else None) if held_out else kept
+
+
+def _with_best(
+    store: Store, found: Sequence[Summary], by: tuple[str, Grouping] | None
+) -> list[Summary]:
+    whole = {summary.cell.id: summary for summary in found if not summary.group}
+    best = {
+        id_: best_layers(store, one.cell, one.curve, one.metric, by) for id_, one in whole.items()
+    }
+    return [replace(one, best=best[one.cell.id].get(one.group)) for one in found]
 
 
 Curves = Iterator[tuple[CellRecord, str, Curve | Tally]]

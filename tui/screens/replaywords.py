@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from rich.text import Text
 
-from llprobe.analysis.rounding import argmax_first
+from llprobe.analysis.best_layer import BestLayer
 from llprobe.page.rows import between, ranges
 from llprobe.plots.gather.wish import METRIC_NAMES
 from llprobe.plots.shapes import Curves, CurvesPanel, Level, Line
@@ -38,15 +38,23 @@ def words(replay: Replay, frame: Frame) -> Iterator[Text]:
 
 
 def _best(replay: Replay, frame: Frame) -> Text:
-    best = int(argmax_first(frame.mean))
-    low, high = float(frame.low[best]), float(frame.high[best])
-    wide = f", {100 * (high - low):.1f} points wide" if np.isfinite(high - low) else ""
+    best = frame.best
     tied = frame.peak.tied
     others = f"; it may be any of the layers {ranges(tied)}" if len(tied) > 1 else ""
     return Text.assemble(
-        "Best so far: ", (f"layer {replay.table.layers[best]}", "bold"),
-        f", {100 * float(frame.mean[best]):.1f}%{between(low, high)}{wide}{others}",
+        "Best so far: ", (f"layer {replay.table.layers[best.column]}", "bold"),
+        f", {100 * best.observed:.1f}%{_again(best)}{others}",
     )  # fmt: skip
+
+
+def _again(best: BestLayer) -> str:
+    """Say what is to be expected of other items, and how sure that is."""
+    if best.held_out is None:
+        return ""
+    wide = ""
+    if best.low is not None and best.high is not None:
+        wide = f", {100 * (best.high - best.low):.1f} points wide"
+    return f"; of other items {100 * best.held_out:.1f}%{between(best.low, best.high)}{wide}"
 
 
 def holds(replay: Replay, frame: Frame) -> str:

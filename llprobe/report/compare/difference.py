@@ -54,6 +54,7 @@ class Difference:
     items_b: int | None
     paired: bool
     mean_a: float
+    """At the best layer what it scores on items that did not choose it, as `mean_b`."""
     mean_b: float
     difference: float
     """mean_b - mean_a."""

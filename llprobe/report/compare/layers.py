@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from llprobe.analysis.best_layer import best_difference
 from llprobe.analysis.measures import metric
 from llprobe.analysis.paired import Comparison, compare
-from llprobe.analysis.resample import bootstrap_means, expanded, interval
+from llprobe.analysis.rounding import argmax_first
 from llprobe.report.compare.difference import Difference
 from llprobe.report.compare.unpaired import Unpaired, unpaired
 from llprobe.report.compare.where import BEST, Where, matched
@@ -50,9 +51,9 @@ def differences(
 ) -> Iterator[Difference]:
     """Yield the difference of a metric at the layers of `where`, at every layer for None.
 
-    Where `paired`, item i of `a` is item i of `b`. At `BEST` each side's best layer is chosen anew
-    in every resample, so that the interval, then of the bootstrap, allows for the choice (Efron &
-    Tibshirani 1993); p is the larger one of the bootstrap and of the chosen layers' own test.
+    Where `paired`, item i of `a` is item i of `b`. At `BEST` means, interval and p
+    are what the best layers score on items that did not choose them (`best_difference`): the best
+    of many layers is high by luck, more so than that of few.
     """
     of_a, of_b = metric(a.table, name), metric(b.table, name)
     if where == BEST:
@@ -120,32 +121,15 @@ def _at_best(
     seed: int,
 ) -> Difference:
     of_a, of_b = values
-    means = of_a.mean(axis=0), of_b.mean(axis=0)
-    best = [int(mean.argmax()) for mean in means]
+    best = [int(argmax_first(of.mean(axis=0))) for of in values]
     layers = a.table.layers[best[0]], b.table.layers[best[1]]
-    x, y = of_a[:, best[0]], of_b[:, best[1]]
-    drawn = _best_drawn(a, b, values, paired=paired, seed=seed)
-    fewer = min(a.table.n_clusters, b.table.n_clusters)
-    low, high = interval(expanded(drawn[:, None], drawn.mean(keepdims=True), fewer))
-    found = _compared(a, b, (x, y), paired=paired)
-    plain = _difference(a, b, name, layers, found, group)
-    sides = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    p = min(1.0, 2 * (float(sides) + 1) / (len(drawn) + 1))
-    # few items resample to themselves; the exact test knows how few they are
-    plain = replace(plain, p=max(p, found.p), mark=mark((a, b), values))
-    if plain.low is None or not np.ptp(drawn):  # where no resample differs, nor does the interval
-        return plain
-    return replace(plain, low=max(float(low[0]), -1.0), high=min(float(high[0]), 1.0))
-
-
-def _best_drawn(
-    a: Side, b: Side, values: tuple[FloatArray, FloatArray], *, paired: bool, seed: int
-) -> FloatArray:
-    """Return the difference of the best layers' means in every resample."""
-    # the same clusters and seed draw the same items on either side
-    seeds = (seed, seed) if paired else (seed, seed + 1)
-    means = [
-        bootstrap_means(of, side.table.clusters, seed=own).max(axis=1)
-        for of, side, own in zip(values, (a, b), seeds, strict=True)
-    ]
-    return np.asarray(means[1] - means[0])
+    chosen = _compared(a, b, (of_a[:, best[0]], of_b[:, best[1]]), paired=paired)
+    row = replace(_difference(a, b, name, layers, chosen, group), mark=mark((a, b), values))
+    if of_a.shape[1] == of_b.shape[1] == 1:  # nothing was chosen
+        return row
+    clusters = a.table.clusters, a.table.clusters if paired else b.table.clusters
+    found = best_difference(of_a, of_b, clusters, seed, paired=paired)
+    return replace(
+        row, mean_a=found.a, mean_b=found.b, difference=found.difference,
+        low=found.low, high=found.high, p=found.p,
+    )  # fmt: skip

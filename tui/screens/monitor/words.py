@@ -179,7 +179,8 @@ def _left(pace: Whole | None) -> str:
 
 
 def _best(row: Mapping[str, Any]) -> str:
-    return "" if row["best"] is None else f"{100 * row['best']:.0f}% at {row['best_layer']}"
+    best = row["best_held_out"]
+    return "" if best is None else f"{100 * best:.0f}% at {row['best_layer']}"
 
 
 def log_line(line: str) -> str:

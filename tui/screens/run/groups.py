@@ -56,7 +56,8 @@ def group_rows(store: Store, run: str, by: str) -> tuple[GroupRow, ...]:
 def _row_of(summary: Summary, name: str) -> GroupRow:
     row = summary.row()
     values = [
-        str(row["items"]), _percent(row["chance"]), _percent(row["best"]), str(row["best_layer"]),
+        str(row["items"]), _percent(row["chance"]), _percent(row["best_held_out"]),
+        str(row["best_layer"]),
         _percent(row["penultimate"]), _percent(row["last"]),
     ]  # fmt: skip
     curve = tuple(row[f"{summary.metric}_by_layer"])
