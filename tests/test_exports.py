@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from clihelp import Cli
+from clihelp import Cli, export_rows, tiny_model, write_rows
 from madeup import always, made_up_model, made_up_run
 
 from llprobe import report
@@ -88,13 +88,49 @@ def test_results_are_those_of_the_last_layer(store: Store, run: str) -> None:
     for cell, scores in store.probed(run):
         values = item_curves(scores, cell.layers).values
         result = found["results"][cell.task]
-        for name, own in (("acc", "mc1"), ("acc_norm", "acc_norm_bytes")):
-            last = values[own][:, -1]
-            assert result[f"{name},none"] == pytest.approx(last.mean())
-            error = last.std(ddof=1) / np.sqrt(len(last))
-            assert result[f"{name}_stderr,none"] == pytest.approx(error)
+        if all(len(score.item.correct) == 1 for score in scores):
+            for name, own in (("acc", "mc1"), ("acc_bytes", "acc_norm_bytes")):
+                last = values[own][:, -1]
+                assert result[f"{name},none"] == pytest.approx(last.mean())
+                error = last.std(ddof=1) / np.sqrt(len(last))
+                assert result[f"{name}_stderr,none"] == pytest.approx(error)
     assert found["results"]["truth"]["mc2,none"] > 0
     assert "mc2,none" not in found["results"]["calculation"]
+
+
+WORDS = ("ä", "üß", "straße", "red", "blue dog", "数学", "x")
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Cli:
+    """A run of questions with one or two right options, some of characters of several bytes."""
+    cli, rng = Cli(tmp_path), np.random.default_rng(3)
+    rows = [
+        {"id": f"q{n}", "prompt": f"Which one is it, {n}?",
+         "choices": [f" {word}" for word in rng.permutation(WORDS)[:4].tolist()],
+         "correct": sorted(rng.permutation(4)[: 1 + n % 2].tolist())}
+        for n in range(40)
+    ]  # fmt: skip
+    write_rows(tmp_path / "q.jsonl", rows)
+    done = cli.run(tiny_model(tmp_path, seed=7), tmp_path / "q.jsonl")
+    assert done.code == 0, done.err
+    return cli
+
+
+def test_accuracies_are_the_harness_own(odd: Cli) -> None:
+    """Of its definition: the likeliest option is any of the golds; per character, per byte."""
+    result = odd("export", "last", "-F", "harness").rows["results"]["prompts"]
+    units = {"acc": lambda _: 1, "acc_norm": len, "acc_bytes": lambda text: len(text.encode())}
+    got = {}
+    for name, unit in units.items():
+        right = []
+        for row in export_rows(odd):
+            lengths = [unit(choice.strip()) for choice in row["choices"]]
+            scores = [option[-1] / n for option, n in zip(row["logprob"], lengths, strict=True)]
+            right.append(scores.index(max(scores)) in row["correct"])
+        got[name] = np.mean(right)
+        assert result[f"{name},none"] == pytest.approx(got[name])
+    assert len(set(got.values())) == 3  # so that one is not taken for another
 
 
 def test_results_have_the_shape_that_tooling_reads(store: Store, run: str) -> None:

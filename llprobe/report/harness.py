@@ -1,23 +1,29 @@
 """Results of a run's last layer in the shape of lm-evaluation-harness' results files.
 
 What reads those files reads these: `results`, `configs`, `versions`, `n-shot`, `n-samples`,
-`higher_is_better`, `config`. `acc` is MC1, `acc_norm` MC1 of log-probs per byte of the option (the
-harness counts characters), the standard errors are those of a mean of independent items. A task
-with several true options has `mc2` and `mc3` beside them, under their own names. This module knows
-that shape. It does not know files.
+`higher_is_better`, `config`. `acc`, `acc_norm` (per character) and `acc_bytes` (per byte) are the
+harness' own (0.4.13, `ConfigurableTask.process_results`): the option with the highest log-prob is
+one of the true ones. The standard errors are those of a mean of independent items. A task with
+several true options has `mc2` and `mc3` beside them, under llprobe's names. This module knows that
+shape. It does not know files.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
+from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from llprobe.analysis.measures import available, metric
+from llprobe.analysis import OptionTable
+from llprobe.analysis.measures import metric
 from llprobe.errors import LlprobeError, UsageError
 from llprobe.report.pairing import FEATURES, Side, feature, sides
 from llprobe.store import CellRecord, Store
@@ -25,8 +31,12 @@ from llprobe.task import load_definition
 
 __all__ = ["harness_results"]
 
-_METRICS: Final = {"acc": "mc1", "acc_norm": "acc_norm_bytes"}
-_SEVERAL: Final = {"mc2": "mc2", "mc3": "mc3"}
+_UNITS: Final[Mapping[str, Callable[[str], int]]] = MappingProxyType({
+    "acc": lambda _: 1, "acc_norm": len, "acc_bytes": lambda text: len(text.encode()),
+})  # fmt: skip
+"""The harness' accuracies, and what a log-prob is divided by: a measure of the option's text."""
+_OF_WHOLE_OPTIONS: Final = ("acc_norm", "acc_bytes")
+_SEVERAL: Final = ("mc2", "mc3")
 
 
 def harness_results(store: Store, run: str) -> dict[str, Any]:
@@ -46,7 +56,7 @@ def harness_results(store: Store, run: str) -> dict[str, Any]:
             "run each by itself, or export another format"
         )
     named = dict(zip(_names([side.cell for side in found]), found, strict=True))
-    return _tasks(named) | _about(store, run, found[0].cell)
+    return _tasks(store, named) | _about(store, run, found[0].cell)
 
 
 def _names(cells: Sequence[CellRecord]) -> list[str]:
@@ -61,12 +71,12 @@ def _names(cells: Sequence[CellRecord]) -> list[str]:
     return found
 
 
-def _tasks(named: dict[str, Side]) -> dict[str, Any]:
+def _tasks(store: Store, named: dict[str, Side]) -> dict[str, Any]:
     shots = {name: _shots(side.cell) for name, side in named.items()}
     return {
-        "results": {name: {"alias": name, **_scores(side)} for name, side in named.items()},
+        "results": {name: {"alias": name, **_scores(store, side)} for name, side in named.items()},
         "group_subtasks": {name: [] for name in named},
-        "configs": {name: _config(side.cell, shots[name]) for name, side in named.items()},
+        "configs": {name: _config(side, shots[name]) for name, side in named.items()},
         "versions": {name: side.cell.task_version for name, side in named.items()},
         "n-shot": shots,
         "higher_is_better": {
@@ -79,23 +89,34 @@ def _tasks(named: dict[str, Side]) -> dict[str, Any]:
     }
 
 
-def _metrics(side: Side) -> dict[str, str]:
+def _metrics(side: Side) -> tuple[str, ...]:
+    """Return the names of what a cell's results hold."""
     true = np.add.reduceat(side.table.true.astype(np.int64), side.table.start[:-1])
-    several = _SEVERAL if (true > 1).any() else {}
-    able = available(side.table)
-    return {name: own for name, own in (_METRICS | several).items() if own in able}
+    own = [name for name in _UNITS if side.table.whole or name not in _OF_WHOLE_OPTIONS]
+    return (*own, *(_SEVERAL if (true > 1).any() else ()))
 
 
-def _scores(side: Side) -> dict[str, float | str]:
-    last = side.table.at([side.n_layers])
-    found: dict[str, float | str] = {}
-    for name, own in _metrics(side).items():
-        values = metric(last, own)[:, 0]
+def _scores(store: Store, side: Side) -> dict[str, float | str]:
+    last, found = side.table.at([side.n_layers]), dict[str, float | str]()
+    stored = {row.id: json.loads(row.choices) for row in store.option_rows(side.cell.id)}
+    texts = [text.strip() for id_ in last.ids for text in stored[id_]]
+    for name in _metrics(side):
+        if name in _UNITS:
+            values = _any_gold(last, np.array([max(_UNITS[name](text), 1) for text in texts]))
+        else:
+            values = metric(last, name)[:, 0]
         found[f"{name},none"] = float(values.mean())
         # as the harness writes it where one item has no spread
         error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else "N/A"
         found[f"{name}_stderr,none"] = error
     return found
+
+
+def _any_gold(table: OptionTable, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Whether each item's first option with the highest score is a true one, (n_items,)."""
+    scores = table.logprob[:, 0] / lengths
+    rows = [a + int(np.argmax(scores[a:b])) for a, b in pairwise(table.start.tolist())]
+    return table.true[rows].astype(np.float64)
 
 
 def _shots(cell: CellRecord) -> int | None:
@@ -110,13 +131,15 @@ def _shots(cell: CellRecord) -> int | None:
     return task.num_fewshot if task.version == cell.task_version else None
 
 
-def _config(cell: CellRecord, shots: int | None) -> dict[str, Any]:
+def _config(side: Side, shots: int | None) -> dict[str, Any]:
+    cell = side.cell
     return {
         "task": cell.task,
         "output_type": "multiple_choice",
         "num_fewshot": shots,
         "metric_list": [
-            {"metric": name, "aggregation": "mean", "higher_is_better": True} for name in _METRICS
+            {"metric": name, "aggregation": "mean", "higher_is_better": True}
+            for name in _metrics(side)
         ],
         "metadata": {
             "version": cell.task_version,
