@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -103,11 +104,26 @@ def _json_lines(path: str) -> Iterator[Row]:
 def _parsed(text: str, where: str) -> Any:
     """Parse the JSON of one line."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
+    except _RepeatedKeyError as problem:
+        raise DataError(f"{where}: {problem}") from problem
     except json.JSONDecodeError as problem:
         raise DataError(f"{where}, column {problem.colno}: not JSON ({problem.msg})") from problem
     except (ValueError, RecursionError) as problem:
         raise DataError(f"{where}: JSON that cannot be read ({problem})") from problem
+
+
+class _RepeatedKeyError(Exception):
+    """A JSON object that has a key twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its pairs, of which `json` would keep the last of several silently."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise _RepeatedKeyError(f"the key {repeated!r} stands there twice")
+    return fields
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:
@@ -140,7 +156,9 @@ def _elements(text: str, path: str) -> Iterator[tuple[int, Any]]:
 def _decode(text: str, at: int, path: str) -> tuple[Any, int]:
     """Parse the JSON value at `at`; return it with the position after it."""
     try:
-        return json.JSONDecoder().raw_decode(text, at)
+        return json.JSONDecoder(object_pairs_hook=_once).raw_decode(text, at)
+    except _RepeatedKeyError as problem:
+        raise DataError(f"{path}, line {_line(text, at)}: {problem}") from problem
     except json.JSONDecodeError as problem:
         raise DataError(f"{path}, line {problem.lineno}: not JSON ({problem.msg})") from problem
     except (ValueError, RecursionError) as problem:

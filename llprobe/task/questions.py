@@ -15,20 +15,21 @@ from typing import Any
 
 from llprobe.errors import DataError, UsageError
 from llprobe.task.bounded import bounded
-from llprobe.task.build import build, group_of
+from llprobe.task.build import Built, build, group_of
 from llprobe.task.bundled import is_bundled, load_definition
 from llprobe.task.definition import Definition
 from llprobe.task.letters import as_letters
 from llprobe.task.prior import PRIOR, without_question
 from llprobe.task.records import ANSWERS, Item, Questions, Row, Skipped, TaskRequest
 from llprobe.task.render import Renderer
-from llprobe.task.shots import build_preamble, worked_examples
+from llprobe.task.shots import Answered, build_preamble, worked_examples
 from llprobe.task.sources import task_rows
 from llprobe.task.writing import WRITES
 
 __all__ = ["load_questions"]
 
 _IDS_IN_A_NOTE = 10
+_ANSWERED = "not asked, as a worked example shows the answer"
 
 
 @dataclass(slots=True)
@@ -74,7 +75,8 @@ def _asked(definition: Definition, request: TaskRequest) -> Questions:
     shown = {row.where for row in worked_examples(definition, request)}
     # A row that is shown with its answer is not asked.
     rows = (row for row in task_rows(definition, request) if row.where not in shown)
-    gathered = _gather(rows, definition, renderer, request)
+    answered = Answered.of(definition, renderer, request, before.preamble)
+    gathered = _gather(rows, definition, renderer, request, answered)
     written = definition.writing if request.answer == "generate" else None
     return Questions(
         task=definition.name,
@@ -113,7 +115,11 @@ def _check(request: TaskRequest) -> None:
 
 
 def _gather(
-    rows: Iterable[Row], definition: Definition, renderer: Renderer, request: TaskRequest
+    rows: Iterable[Row],
+    definition: Definition,
+    renderer: Renderer,
+    request: TaskRequest,
+    answered: Answered,
 ) -> _Gathered:
     gathered = _Gathered()
     seen: set[str] = set()
@@ -123,7 +129,11 @@ def _gather(
         if limit and by_group and gathered.counts[group] == limit:
             continue
         before = len(gathered.items)
-        _take(row, definition, renderer, gathered, seen, request)
+        built = build(row, definition, renderer)
+        if isinstance(built.question, Item) and answered.holds(built.question):
+            gathered.mended.setdefault(_ANSWERED, []).append(built.question.id)
+            continue
+        _take(row, built, definition, gathered, seen, request)
         gathered.counts[group] += len(gathered.items) - before
         if not by_group and len(gathered.items) == limit:
             break
@@ -134,13 +144,12 @@ def _gather(
 
 def _take(
     row: Row,
+    built: Built,
     definition: Definition,
-    renderer: Renderer,
     gathered: _Gathered,
     seen: set[str],
     request: TaskRequest,
 ) -> None:
-    built = build(row, definition, renderer)
     question = built.question
     if request.answer == "letter" and isinstance(question, Item):
         question = as_letters(question, request.seed, definition.target_delimiter)

@@ -7,7 +7,7 @@ fewshot_delimiter. Knows nothing of the questions that follow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from string import ascii_uppercase
@@ -18,12 +18,12 @@ from llprobe.task.dataset import split_rows
 from llprobe.task.definition import Definition
 from llprobe.task.files import data_rows, read_text
 from llprobe.task.letters import letter_order, listed
-from llprobe.task.records import Row, TaskRequest, Turn
+from llprobe.task.records import Item, Row, TaskRequest, Turn
 from llprobe.task.render import Renderer, Template
 from llprobe.task.writing import WRITES
 from llprobe.task.yamlfile import parse_yaml_value
 
-__all__ = ["Shown", "build_preamble", "example", "worked_examples"]
+__all__ = ["Answered", "Shown", "build_preamble", "example", "worked_examples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,44 @@ class Shown:
 
     preamble: str
     turns: tuple[Turn, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The questions that stand before every question with their answers, told by their texts.
+
+    White space does not count: the same row may come from another file, in another form.
+    """
+
+    examples: frozenset[tuple[str, str]]
+    text: str
+    """A preamble that was given as a text; empty where the examples are rows."""
+
+    @classmethod
+    def of(
+        cls, definition: Definition, renderer: Renderer, request: TaskRequest, preamble: str
+    ) -> Answered:
+        """Read off what the request shows; DataError where a worked example lacks something."""
+        if _is_whole(request):
+            return cls(frozenset(), f" {_squeezed(preamble)} ")
+        plain = replace(request, answer="")
+        pairs = (
+            example(shot, definition, renderer, plain)
+            for shot in worked_examples(definition, request)
+        )
+        return cls(frozenset((_squeezed(q), _squeezed(a)) for q, a in pairs), "")
+
+    def holds(self, item: Item) -> bool:
+        """Whether a question is shown with one of its true options."""
+        prompt = _squeezed(item.prompt)
+        answers = [_squeezed(item.choices[at]) for at in item.correct]
+        if self.text:
+            return bool(prompt) and any(f" {prompt} {each} " in self.text for each in answers)
+        return any((prompt, each) in self.examples for each in answers)
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
 
 
 def build_preamble(definition: Definition, renderer: Renderer, request: TaskRequest) -> Shown:
