@@ -217,7 +217,7 @@ def test_a_run_is_tagged_and_its_tags_are_printed(cli: Cli) -> None:
         (("note", "nosuch", "x"), "error: no run named 'nosuch'"),
         (("note", "last", " "), "error: the note is empty: --clear removes one"),
         (("note", "last", "x", "--clear"), "error: --clear removes the note: leave out the text"),
-        (("note", "last", "x\udcff"), "error: the note is not text in UTF-8: mend its characters"),
+        (("note", "last", "x\udcff"), "error: 'x\\udcff' is not UTF-8"),
         (("ls", "--tag", "x"), "error: no run has the tag x: `llprobe tag RUN x` adds it"),
         (("ls", "--tag", "x y"), "error: 'x y' is no tag"),
     ],

@@ -137,6 +137,7 @@ def alike_everywhere(folder: Path, patch: pytest.MonkeyPatch) -> None:
     path = folder / "cache" / "quants" / "small" / "small.F32.gguf"
     path.parent.mkdir(parents=True)
     write_tiny(path)
+    write_tiny(folder / path.name)  # what its details are read from
     real = modelwork.resolve
 
     def resolve(ref: str) -> Any:
