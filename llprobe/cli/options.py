@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from llprobe.errors import UsageError
-from llprobe.paths import default_path
+from llprobe.paths import default_path, split_at_commas
 from llprobe.rpc import parse_servers
 from llprobe.settings import EngineSettings
 
@@ -231,7 +231,7 @@ def database(path: Path | None) -> Path:
 
 def comma_list(text: str, what: str) -> tuple[str, ...]:
     """Split ``a,b``; raises UsageError where nothing is named, or one thing twice."""
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    names = tuple(split_at_commas(text))
     if not names:
         raise UsageError(f"no {what} is named")
     for name in names:

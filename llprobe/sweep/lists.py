@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypedDict, TypeVar, Unpack
 
 from llprobe.errors import UsageError
+from llprobe.paths import split_at_commas
 from llprobe.plan import FEATURES, Exclusion
 from llprobe.settings import EngineSettings
 from llprobe.sweep import values
@@ -105,15 +106,11 @@ def _as_it_is(value: Any) -> Any:
 
 def _many(typed: Any, convert: Callable[[Any], T]) -> tuple[T, ...]:
     """Return the values of a comma list, each of which stands there once."""
-    found = tuple(convert(part) for part in _parts(str(typed)))
+    found = tuple(convert(part) for part in split_at_commas(str(typed)))
     if not found:
         raise UsageError("none is named")
     values.twice(found)
     return found
-
-
-def _parts(typed: str) -> list[str]:
-    return [part.strip() for part in typed.split(",") if part.strip()]
 
 
 def _number(typed: str) -> int | str:
@@ -123,7 +120,7 @@ def _number(typed: str) -> int | str:
 def _exclusions(typed: str) -> tuple[Exclusion, ...]:
     """Return what `model=*Q2_K*,seed=1,seed=2` excludes: either seed of these models."""
     patterns: dict[str, list[str]] = {}
-    for part in _parts(typed):
+    for part in split_at_commas(typed):
         feature, sign, pattern = (piece.strip() for piece in part.partition("="))
         if not sign or feature not in FEATURES:
             known = ", ".join(FEATURES)

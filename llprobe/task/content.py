@@ -6,6 +6,8 @@ Knows nothing of what the fields mean.
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
 
 from llprobe.errors import DataError
@@ -17,6 +19,7 @@ from llprobe.task.records import Row
 __all__ = ["file_form", "rows"]
 
 _HEAD_BYTES = 1 << 16
+_GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 _BOM = b"\xef\xbb\xbf"
 
@@ -30,6 +33,12 @@ def file_form(path: str) -> str:
     with open_plain(path) as file:
         try:
             head = file.read(_HEAD_BYTES)
+            if head.startswith(_GZIP):
+                file.seek(0)
+                with gzip.open(file) as content:
+                    head = content.read(_HEAD_BYTES)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+            raise DataError(f"{path}: is compressed, and damaged ({problem})") from problem
         except OSError as problem:
             raise DataError(f"{path}: cannot be read ({problem.strerror})") from problem
     if head.startswith(_PARQUET):

@@ -19,7 +19,15 @@ from typing import Any
 
 from llprobe.errors import DataError
 from llprobe.task.content import file_form
-from llprobe.task.files import data_rows, delimited, json_array, json_lines, read_text
+from llprobe.task.files import (
+    data_rows,
+    delimited,
+    json_array,
+    json_field,
+    json_lines,
+    read_text,
+    suffix_of,
+)
 from llprobe.task.parquet import parquet_rows
 from llprobe.task.records import Row
 from llprobe.task.yamlfile import Section, shown
@@ -27,7 +35,11 @@ from llprobe.task.yamlfile import Section, shown
 __all__ = ["Dataset", "parse_dataset", "split_rows"]
 
 _FORMS = ("json", "csv", "parquet", "text")
-_KWARGS = ("data_files", "data_dir", "delimiter", "sep")
+_KWARGS = ("data_files", "data_dir", "delimiter", "field", "sep")
+_OF_SUFFIX = {
+    ".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv", ".tsv": "csv",
+    ".parquet": "parquet",
+}  # fmt: skip
 _SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
 _ONLY = "train"
 """What the hub's library calls the one split of files that are not sorted into splits."""
@@ -50,6 +62,16 @@ class Dataset:
     shots: str
     """The split that the worked examples are from; empty where they stand in the YAML file."""
     delimiter: str = ","
+    field: str = ""
+    """Of a JSON file, the field that holds the rows; empty where the file is a list or lines."""
+
+    def given(self, path: str) -> Dataset:
+        """Return how a file is read that a user gives for this one's: by its suffix, if it tells.
+
+        Else, and in all that a suffix does not tell, as the task's own.
+        """
+        form = _OF_SUFFIX.get(suffix_of(path), self.path)
+        return replace(self, path=form, field=self.field if form == self.path else "")
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -89,7 +111,8 @@ def parse_dataset(top: Section, *, has_samples: bool) -> Dataset | None:
     files = _data_files(kwargs)
     split = _asked(top, files, asked, wanted.get(asked, ""))
     examples = "" if in_yaml else _split(top, files, shots, wanted.get(shots, ""))
-    return Dataset(path, "", files, split, examples, kwargs.text("delimiter", _sep(kwargs)))
+    delimiter = kwargs.text("delimiter", _sep(kwargs))
+    return Dataset(path, "", files, split, examples, delimiter, kwargs.text("field", ""))
 
 
 def _sep(kwargs: Section) -> str:
@@ -149,22 +172,25 @@ def _split(top: Section, files: Mapping[str, Any], key: str, name: str) -> str:
     return name
 
 
-def split_rows(files: Sequence[str], form: str = "", delimiter: str = ",") -> Iterator[Row]:
-    """Yield the rows of files, numbered through; `form` as in `dataset_path`, empty: by suffix.
+def split_rows(files: Sequence[str], dataset: Dataset) -> Iterator[Row]:
+    """Yield the rows of files of a data set, numbered through.
 
     DataError names file and line of what is broken.
     """
     number = 0
     for path in files:
-        for row in _rows(path, form, delimiter):
+        for row in _rows(path, dataset):
             yield replace(row, number=number)
             number += 1
 
 
-def _rows(path: str, form: str, delimiter: str) -> Iterator[Row]:
-    suffix = Path(path).suffix.lower()
-    if form == "csv" or (form not in _FORMS and suffix in {".csv", ".tsv"}):
-        return _typed(list(delimited(path, "\t" if suffix == ".tsv" else delimiter)))
+def _rows(path: str, dataset: Dataset) -> Iterator[Row]:
+    form = dataset.path
+    if form == "csv":
+        delimiter = "\t" if suffix_of(path) == ".tsv" else dataset.delimiter
+        return _typed(list(delimited(path, delimiter)))
+    if form == "json" and dataset.field:
+        return json_field(path, dataset.field)
     readers: dict[str, Callable[[str], Iterator[Row]]] = {
         "json": _json, "parquet": parquet_rows, "text": _lines,
     }  # fmt: skip

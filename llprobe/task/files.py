@@ -7,8 +7,10 @@ DataError that names the file and, where there is one, the line.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,18 +21,33 @@ from llprobe.task.parquet import parquet_rows
 from llprobe.task.plainfile import open_plain
 from llprobe.task.records import Row
 
-__all__ = ["data_rows", "delimited", "json_array", "json_lines", "read_text"]
+__all__ = [
+    "data_rows",
+    "delimited",
+    "json_array",
+    "json_field",
+    "json_lines",
+    "read_text",
+    "suffix_of",
+]
 
+_GZIP = b"\x1f\x8b"
 _BLANK = " \t\r\n"
 # The csv module's own limit, which a passage or a long solution may well pass.
 _LONGEST_CELL = 16 * 1024 * 1024
 
 
 def read_text(path: str, error: type[TaskError] = DataError) -> str:
-    """Return a file's text, without a byte-order mark; `error` if that cannot be done."""
+    """Return a file's text, without a byte-order mark; `error` if that cannot be done.
+
+    A file that is compressed by gzip is its content.
+    """
     with open_plain(path, error) as file:
         try:
             raw = file.read()
+            raw = gzip.decompress(raw) if raw.startswith(_GZIP) else raw
+        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+            raise error(f"{path}: is compressed, and damaged or cut off ({problem})") from problem
         except OSError as problem:
             raise error(f"{path}: cannot be read ({problem.strerror})") from problem
         except MemoryError as problem:
@@ -46,7 +63,7 @@ def read_text(path: str, error: type[TaskError] = DataError) -> str:
 
 def data_rows(path: str) -> Iterator[Row]:
     """Yield a data file's rows, read as its suffix says."""
-    match Path(path).suffix.lower():
+    match suffix_of(path):
         case ".jsonl" | ".ndjson":
             return json_lines(path)
         case ".json":
@@ -60,6 +77,17 @@ def data_rows(path: str) -> Iterator[Row]:
         case suffix:
             known = ".jsonl, .json, .csv, .tsv or .parquet"
             raise DataError(f"{path}: cannot tell its format from {suffix!r}; name it {known}")
+
+
+def suffix_of(path: str) -> str:
+    """Return a file's suffix in lower case; of a compressed one that of its content."""
+    name = Path(path).name.lower()
+    return Path(name.removesuffix(".gz")).suffix
+
+
+def json_field(path: str, field: str) -> Iterator[Row]:
+    """Yield the objects of the list that a field of a JSON file holds."""
+    return _at_least_one(_json_field(path, field), path)
 
 
 def json_lines(path: str) -> Iterator[Row]:
@@ -135,6 +163,17 @@ def _object(value: Any, where: str) -> dict[str, Any]:
 def _json_array(path: str) -> Iterator[Row]:
     for number, (line, value) in enumerate(_elements(read_text(path), path)):
         where = f"{path}, line {line}"
+        yield Row(number, where, _object(value, where))
+
+
+def _json_field(path: str, field: str) -> Iterator[Row]:
+    whole = _object(_parsed(read_text(path), path), path)
+    rows = whole.get(field)
+    if not isinstance(rows, list):
+        found = ", ".join(key for key, value in whole.items() if isinstance(value, list)) or "none"
+        raise DataError(f"{path}: no list of rows in the field {field!r}; lists are in: {found}")
+    for number, value in enumerate(rows):
+        where = f"{path}, {field}[{number}]"
         yield Row(number, where, _object(value, where))
 
 

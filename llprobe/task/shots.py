@@ -167,7 +167,7 @@ def _shots(definition: Definition, request: TaskRequest) -> list[Row]:
     dataset = definition.source.dataset
     if not path and dataset and dataset.examples:
         wanted = _wanted(definition, request, 0)
-        rows = split_rows(dataset.examples, dataset.path, dataset.delimiter)
+        rows = split_rows(dataset.examples, dataset)
         return list(islice(rows, wanted))
     if not path:
         return _as_rows(definition.samples, definition.where("fewshot_config.samples"))

@@ -38,13 +38,13 @@ def task_rows(definition: Definition, request: TaskRequest) -> Iterator[Row]:
         )
     path, dataset = request.data or definition.source.data, definition.source.dataset
     if not path and dataset and dataset.questions:
-        return split_rows(dataset.questions, dataset.path, dataset.delimiter)
+        return split_rows(dataset.questions, dataset)
     if not path:
         of = f" ({dataset.title})" if dataset else ""
         raise UsageError(f"task {definition.name} needs a data file{of}: give it with --data FILE")
     reader = definition.source.reader
     if not reader:
-        return split_rows([path]) if dataset else data_rows(path)
+        return split_rows([path], dataset.given(path)) if dataset else data_rows(path)
     rows: Iterator[Row] = _function(definition, "reader", reader)(path)
     return rows
 
