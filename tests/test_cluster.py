@@ -270,7 +270,10 @@ def below(worker: "subprocess.Popen[Any]") -> list[psutil.Process]:
 
 
 def alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it has ended, perhaps while it was asked
+        return False
 
 
 def test_a_scheduler_that_goes_away_is_one_line_and_nothing_is_lost(

@@ -131,13 +131,16 @@ def test_whoever_is_not_known_is_refused_in_one_line(
 
 def ports(process: psutil.Process) -> list[tuple[str, int]]:
     """Give what a process and its children listen at."""
-    family = [process, *process.children(recursive=True)]
-    return [
-        (connection.laddr.ip, connection.laddr.port)
-        for each in family
-        for connection in each.net_connections(kind="tcp")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    family = (process, *process.children(recursive=True))
+    return [port for member in family for port in _listening(member)]
+
+
+def _listening(process: psutil.Process) -> list[tuple[str, int]]:
+    try:
+        found = process.net_connections(kind="tcp")
+    except psutil.NoSuchProcess:  # it has just ended
+        return []
+    return [(c.laddr.ip, c.laddr.port) for c in found if c.status == psutil.CONN_LISTEN]
 
 
 def test_programs_of_a_cluster_on_this_machine_are_reached_from_it_alone(secured: Secured) -> None:
