@@ -165,6 +165,9 @@ class JobStarted:
     n_groups: int
     n_tokens: int
     skipped: tuple[Skipped, ...]
+    chat: tuple[str, ...] = ()
+    """What the model's template writes before a question, after it, and before an answer; empty
+    where the questions are plain text."""
 
 
 @dataclass(frozen=True, slots=True)

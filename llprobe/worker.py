@@ -33,7 +33,7 @@ from llprobe.engine.probe import Probe
 from llprobe.engine.quantize import quantize
 from llprobe.engine.score import ItemScore, Scorer
 from llprobe.engine.states import read_states
-from llprobe.engine.tokens import tokenize_items, tokenize_prompts
+from llprobe.engine.tokens import chat_around, tokenize_items, tokenize_prompts
 from llprobe.engine.write import PromptTokens, Writer, prompt_tokens
 from llprobe.errors import LlprobeError, RunError
 from llprobe.events import (
@@ -204,12 +204,13 @@ def _score_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Itera
     questions, ids = job.first.questions, tuple(cell.id for cell in job.cells)
     started = time.perf_counter()
     task = tokenize_items(probe, questions.preamble, questions.items, questions.turns)
+    chat = chat_around(probe, questions.turns)
     tokenized = time.perf_counter() - started
     ablation = parse_ablation(job.first.ablation).resolve(probe.model.n_layers)
     lenses = [cell.lens for cell in job.cells]
     with Scorer(probe, task, job.first.layers, lenses, ablation) as scorer:
         groups = scorer.packing.groups
-        yield JobStarted(ids, len(task.items), len(groups), scorer.n_tokens, task.skipped)
+        yield JobStarted(ids, len(task.items), len(groups), scorer.n_tokens, task.skipped, chat)
         finished = frozenset.intersection(*(done.get(id_, frozenset()) for id_ in ids))
         for index, scores in scorer.groups(finished):
             for cell in job.cells:
@@ -223,10 +224,11 @@ def _write_job(probe: Probe, job: Job, done: dict[str, frozenset[int]]) -> Itera
     questions, cell = job.first.questions, job.first.id
     started = time.perf_counter()
     prompts, skipped = _prompts(probe, questions)
+    chat = chat_around(probe, questions.turns)
     tokenized = time.perf_counter() - started
     with Writer(probe, prompts, questions.stop, questions.max_tokens) as writer:
         n_items = len(prompts.prompts)
-        yield JobStarted((cell,), n_items, len(writer.groups), writer.n_tokens, skipped)
+        yield JobStarted((cell,), n_items, len(writer.groups), writer.n_tokens, skipped, chat)
         for index, answers in writer.written(done.get(cell, frozenset())):
             written = tuple(
                 ItemAnswer(a.index, a.n_tokens, a.text, a.finished) for a in answers if not a.fault

@@ -5,6 +5,7 @@ The rendered texts are written out by hand, and tokenised by llama.cpp with spec
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import cast
 
 import llama_cpp.llama_cpp as native
@@ -30,7 +31,7 @@ from nativellama import tokenised
 from llprobe.engine.chat import _cut as cut
 from llprobe.engine.probe import Probe
 from llprobe.engine.session import Model
-from llprobe.engine.tokens import tokenize_items, tokenize_prompts
+from llprobe.engine.tokens import chat_around, tokenize_items, tokenize_prompts
 from llprobe.errors import TaskError
 from llprobe.model import read_model, resolve
 from llprobe.settings import EngineSettings
@@ -63,6 +64,25 @@ def test_tokens_are_those_of_llama_cpp_for_the_rendered_text(
         )
     assert tokens.start == len(prompt)
     assert len(markers(model, prompt)) >= 2
+
+
+@styles
+def test_what_is_kept_of_a_template_makes_up_the_rendered_text(
+    tiny: Tiny, probe: OpenProbe, style: Style
+) -> None:
+    model = probe(tiny(chat_template=style.template, **style.options))
+    before, after, lead = chat_around(model, TURNS)
+    assert (before + QUESTION + after, lead) == (style.text, style.lead)
+    for turns in (TURNS[:1], (), TURNS):
+        before, after, lead = chat_around(model, turns)
+        assert f" {QUESTION}\n" not in before
+        asked = replace(item(f" {QUESTION}\n", " 12"), choices=(" 12", " the 12"))
+        (tokens,) = tokenize_items(model, "", [asked], turns).items
+        bos = not before.startswith(model.model.token_text(1))
+        text = before + QUESTION + after + lead + "12"
+        expected = tokenised(model.model.info.paths[0], text, bos=bos, special=True)
+        assert list(tokens.sequences[0]) == expected
+    assert chat_around(model, None) == ()
 
 
 @styles

@@ -95,7 +95,38 @@ def test_a_chat_goes_through_the_models_template(cli: Cli, model: Path, task: Pa
         assert done.code == 0, done.err
         assert done.rows[0]["items"] == 4
     prompts = [row["prompt"] for row in export_rows(cli)]
-    assert all(prompt.startswith("[user] Q: capital") for prompt in prompts)
+    assert all(prompt.startswith("<user>Q: capital") for prompt in prompts)
+
+
+def test_exported_prompts_and_options_of_a_chat_are_what_was_scored(
+    cli: Cli, model: Path, task: Path
+) -> None:
+    assert cli("run", "-m", model, "-t", task, "--chat", "--fresh", "-F", "json").code == 0
+    rows = export_rows(cli)
+    assert len(rows) == 4
+    for row in rows:
+        shown = cli(
+            "tasks", "show", task, "--item", row["id"], "--chat", "-m", model, "-F", "json"
+        ).rows[0]
+        assert shown["choices"] == row["choices"] == ["the", "city", "until"]
+        for choice, tokens, n in zip(row["choices"], shown["tokens"], row["n_tokens"], strict=True):
+            assert "".join(tokens).endswith(row["prompt"] + choice)
+            assert len(tokens) - shown["scoring_starts"] == n
+
+
+def test_a_chat_of_an_older_version_has_its_turns_by_role(
+    cli: Cli, model: Path, task: Path
+) -> None:
+    assert cli("run", "-m", model, "-t", task, "--chat", "--fresh", "-F", "json").code == 0
+    with sqlite3.connect(cli.db) as db:
+        changed = db.execute(
+            "UPDATE cells SET record = json_remove(record, '$.chat') "
+            "WHERE json_extract(record, '$.chat') IS NOT NULL"
+        ).rowcount
+    assert changed
+    row = export_rows(cli)[0]
+    assert row["prompt"].startswith("[user] Q: capital\nA:\n[assistant] until\n[user] Q: ")
+    assert row["choices"] == ["the", "city", "until"]
 
 
 def test_a_model_without_a_template_has_no_chat(cli: Cli, task: Path) -> None:

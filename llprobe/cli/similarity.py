@@ -90,7 +90,8 @@ def similarity(
         Position,
         option(
             "--position",
-            help="A prompt's state: its last token's, or the mean over its own tokens.",
+            help="A prompt's state: its last token's, or the mean over its tokens after those that "
+            "all prompts begin with.",
         ),
     ] = Position.LAST,
     per_batch: Annotated[

@@ -23,6 +23,7 @@ from llprobe.task import Turn
 __all__ = ["Chat", "OpenPrompt"]
 
 _SPECIAL: Final = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN
+_QUESTION: Final = "?"
 _SPACES: Final = " \t\n\v\f\r"
 """What C calls white space: llama.cpp takes it away beside some models' special tokens."""
 
@@ -61,6 +62,7 @@ class Chat:
                 raise
             self._folds = True
             layout = template.layout(self._roles())
+        self._layout = layout
         self._lead = template.before_answer(self._roles(), layout[-1])
         self._pieces = [tuple(_cut(model, text)) for text in layout]
         self._markers = {marker for text in layout for marker in _markers(model, text)}
@@ -81,8 +83,17 @@ class Chat:
         *closed, last = self._filled(contents)
         return OpenPrompt(tuple(self._closed(closed)), str(last), self._lead)
 
+    @property
+    def around(self) -> tuple[str, str, str]:
+        """What stands before a question, after it, and before an answer, markers as spelled."""
+        # an instruction may stand at the head of the question's own turn
+        *contents, own = (turn.text.strip() for turn in self._all(_QUESTION))
+        *texts, after = self._layout
+        both = zip(texts, [*contents, own.removesuffix(_QUESTION)], strict=True)
+        return "".join(chain.from_iterable(both)), after, self._lead
+
     def _all(self, text: str) -> tuple[Turn, ...]:
-        turns = (*self._turns, Turn("user", text))
+        turns = (*self._turns, Turn("user", text.strip()))
         return fold_system(turns) if self._folds else turns
 
     def _roles(self) -> list[str]:

@@ -6,7 +6,7 @@ This module knows texts and a tokenizer. It does not know packings, layers or sc
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from llprobe.engine.chat import Chat, OpenPrompt
@@ -15,7 +15,7 @@ from llprobe.engine.session import Model
 from llprobe.engine.trie import TokenItem
 from llprobe.task import Item, Skipped, Turn
 
-__all__ = ["NO_PROMPT", "TokenizedTask", "tokenize_items", "tokenize_prompts"]
+__all__ = ["NO_PROMPT", "TokenizedTask", "chat_around", "tokenize_items", "tokenize_prompts"]
 
 NO_PROMPT: Final = "no token stands before the answer"
 """Why an item with an empty prompt is skipped where the model adds no token of its own."""
@@ -53,7 +53,7 @@ def tokenize_items(
     skipped: list[Skipped] = []
     prompts = _prompts(probe.model, preamble, items, turns)
     for index, (item, prompt) in enumerate(zip(items, prompts, strict=True)):
-        asked = item if turns is None else _undelimited(item)
+        asked = item if turns is None else item.in_chat()
         tokens = _tokenize(probe, prompt, asked)
         if isinstance(tokens, str):
             skipped.append(Skipped(item.id, tokens))
@@ -75,6 +75,14 @@ def tokenize_prompts(
     return [prompt.tokens(model) for prompt in _prompts(model, preamble, items, turns)]
 
 
+def chat_around(probe: Probe, turns: tuple[Turn, ...] | None) -> tuple[str, ...]:
+    """Return what the model's template writes before a question, after it, and before an answer.
+
+    Empty without `turns`. Raises ModelError where the model's chat template cannot be used.
+    """
+    return () if turns is None else Chat(probe.model, turns).around
+
+
 def _prompts(
     model: Model, preamble: str, items: Sequence[Item], turns: tuple[Turn, ...] | None
 ) -> Iterator[OpenPrompt]:
@@ -83,10 +91,6 @@ def _prompts(
     else:
         chat = Chat(model, turns)
         yield from (chat.prompt(item.id, item.prompt) for item in items)
-
-
-def _undelimited(item: Item) -> Item:
-    return replace(item, choices=tuple(choice.lstrip() for choice in item.choices))
 
 
 def _tokenize(probe: Probe, opened: OpenPrompt, item: Item) -> TokenItem | str:

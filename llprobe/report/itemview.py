@@ -42,7 +42,8 @@ class ItemView:
                 f"task {questions.task} has no question {chosen!r}; give an id ({ids[0]}, ...) "
                 f"or a number, 1 to {len(ids)}"
             )
-        return cls(questions, questions.items[at], at + 1)
+        item = questions.items[at]
+        return cls(questions, item if questions.turns is None else item.in_chat(), at + 1)
 
 
 def _number(chosen: str) -> int:

@@ -222,13 +222,18 @@ def _check(store: Store, a: Side, b: Side, ids: Sequence[str]) -> None:
     for id_ in ids:
         one, other = mine[id_], theirs[id_]
         if a.cell.answer == b.cell.answer:
-            same = one.choices == other.choices and one.best == other.best
+            same = _bare(one) == _bare(other) and one.best == other.best
         elif a.cell.answer == _LETTER:
             same = _listed(one, other)
         else:
             same = _listed(other, one)
         if not same:
             raise UsageError(f"{_both(a, b)} have other options for item {id_}{_ADVICE}")
+
+
+def _bare(item: Item) -> list[str]:
+    """Return its options without the space before them, which a chat does without."""
+    return [choice.lstrip() for choice in item.choices]
 
 
 _LETTER: Final = "letter"

@@ -47,7 +47,8 @@ class Similarity:
     """The models of rows and columns; the same name twice where there is one model."""
     task: str
     position: str
-    """Whose states: `last`, the last token of each prompt, or `mean`, the mean over its own."""
+    """Whose states: `last`, the last token of each prompt, or `mean`, the mean over its tokens
+    after those that all prompts begin with."""
     layers_a: tuple[int, ...]
     """Layers of the rows, numbered 1..n."""
     layers_b: tuple[int, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -267,20 +267,40 @@ WHERE s.cell = ? ORDER BY s.idx
 
 def read_scores(db: sqlite3.Connection, cell: str) -> Iterator[CellScores]:
     """Yield a cell's scored items in the task's order, each with its whole prompt."""
+    around = _chat_of(db, cell)
     for idx, *asked, n_tokens, blob in db.execute(_SCORES, (cell,)):
-        item = _item(asked)
+        item = _item(asked, around)
         logprob = np.frombuffer(blob, "<f8").reshape(len(item.choices), -1)
         yield CellScores(idx, item, tuple(json.loads(n_tokens)), logprob)
 
 
-def _item(row: Sequence[Any]) -> Item:
-    """Make an item with its whole prompt; of a chat, with each turn after its role."""
+def _chat_of(db: sqlite3.Connection, cell: str) -> tuple[str, str, str] | None:
+    """Return what stands before a cell's questions, after them, and before answers to them.
+
+    None for plain text, and for a chat of an older version, which did not keep it.
+    """
+    statement = "SELECT json_extract(record, '$.chat') FROM cells WHERE id = ?"
+    (text,) = db.execute(statement, (cell,)).fetchone() or (None,)
+    return None if text is None else tuple(json.loads(text))
+
+
+def _item(row: Sequence[Any], around: tuple[str, str, str] | None) -> Item:
+    """Make an item with its whole prompt and its options, as they were scored.
+
+    A chat of an older version has each turn after its role, in place of what the template wrote.
+    """
     id_, preamble, turns, prompt, choices, correct, best, *sorted_under = row
-    chat = [*(json.loads(turns) or ()), ["user", prompt]]
-    whole = "\n".join(f"[{role}] {text}" for role, text in chat)
-    whole = preamble + prompt if turns == "null" else whole
     true = tuple(json.loads(correct))
-    return Item(id_, whole, tuple(json.loads(choices)), true, best, *sorted_under)
+    item = Item(id_, prompt, tuple(json.loads(choices)), true, best, *sorted_under)
+    if turns == "null":
+        return replace(item, prompt=preamble + prompt)
+    item = item.in_chat()
+    if around is None:
+        chat = [*json.loads(turns), ["user", item.prompt]]
+        return replace(item, prompt="\n".join(f"[{role}] {text}" for role, text in chat))
+    before, after, lead = around
+    choices = tuple(lead + choice for choice in item.choices)
+    return replace(item, prompt=before + item.prompt + after, choices=choices)
 
 
 _ANSWERS = """
@@ -294,5 +314,6 @@ WHERE a.cell = ? ORDER BY a.idx
 
 def read_answers(db: sqlite3.Connection, cell: str) -> Iterator[CellAnswer]:
     """Yield what was written to a cell's items, in the task's order, each with its whole prompt."""
+    around = _chat_of(db, cell)
     for idx, *asked, n_tokens, text, finished in db.execute(_ANSWERS, (cell,)):
-        yield CellAnswer(idx, _item(asked), n_tokens, text, bool(finished))
+        yield CellAnswer(idx, _item(asked, around), n_tokens, text, bool(finished))

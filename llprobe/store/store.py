@@ -128,9 +128,16 @@ class Store(StoreReader):
         self._write(lambda db: _run(db, statement, (status, now(), run)))
 
     def record_model(self, cells: Sequence[str], record: dict[str, str]) -> None:
-        """Keep with which build, devices and threads the cells are computed."""
+        """Keep with which build, devices and threads the cells are computed.
+
+        How the model's template writes their questions stays, whoever computes them.
+        """
         rows = [(as_json(record), cell) for cell in cells]
-        self._write(lambda db: _many(db, "UPDATE cells SET record = ? WHERE id = ?", rows))
+        statement = (  # a null takes it away
+            "UPDATE cells SET record = json_patch("
+            "?, json_object('chat', json_extract(record, '$.chat'))) WHERE id = ?"
+        )
+        self._write(lambda db: _many(db, statement, rows))
 
     def start_job(self, event: JobStarted) -> None:
         """Keep how a job is packed, and which items do not fit."""
@@ -148,6 +155,11 @@ class Store(StoreReader):
                     "WHERE id = ?",
                     (event.n_groups, fit, cell),
                 )
+                if event.chat:
+                    db.execute(
+                        "UPDATE cells SET record = json_set(record, '$.chat', ?) WHERE id = ?",
+                        (as_json(event.chat), cell),
+                    )
 
         self._write(work)
 

@@ -39,6 +39,11 @@ class Item:
     """What it has in common with items that are not independent of it, such as their template;
     empty for an item by itself. It decides no score and is not in the questions' hash."""
 
+    def in_chat(self) -> Item:
+        """Return the item as a chat asks it: no white space around it, nor before its options."""
+        choices = tuple(choice.lstrip() for choice in self.choices)
+        return replace(self, prompt=self.prompt.strip(), choices=choices)
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

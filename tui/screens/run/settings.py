@@ -90,8 +90,11 @@ def settings_lines(told: RunData) -> Iterator[Text]:
 
 
 def _computed_with(cell: CellRecord) -> dict[str, str]:
-    """Return a cell's build and devices; remarks on its model stand among the findings."""
-    return {name: value for name, value in cell.record.items() if name != "remarks"}
+    """Return a cell's build and devices.
+
+    Remarks on its model stand among the findings, what its template writes in its items.
+    """
+    return {k: value for k, value in cell.record.items() if k not in {"remarks", "chat"}}
 
 
 def repeated(command: str) -> str:
