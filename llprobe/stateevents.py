@@ -24,7 +24,8 @@ class StatesRequest:
     """Compare the states of prompts at `layers`: within each layer by item, and between layers.
 
     `batches` are indices of the questions' items; what is left of a batch is read together. A
-    prompt's state is that of its last token, or with `mean` the mean over its own tokens.
+    prompt's state is that of its last token, or with `mean` the mean over the tokens
+    that not all prompts begin with.
     """
 
     model: ModelInfo

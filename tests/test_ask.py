@@ -1,24 +1,27 @@
 """The paper's questions: planted answers are found, and too little data is called so."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from madeup import Right, always, made_up_model, made_up_run, noisy
+from madeup import Right, always, fill, made_up_model, made_up_run, noisy
 
 from llprobe.errors import UnknownName, UsageError
-from llprobe.plan import Cell
+from llprobe.plan import Cell, Sweep, make_plan
 from llprobe.report.ask import QUESTIONS, Verdict, ask_runs
 from llprobe.report.ask.int_vs_float import matched_difference
 from llprobe.report.ask.verdict import MATTERS, described, sort_rows
+from llprobe.settings import EngineSettings
 from llprobe.store import Store
 from llprobe.task import Item, TaskRequest
 
 CALC, XMPS = TaskRequest("calculation", limit=120), TaskRequest("xmps_rea", limit=60)
 GUESS = (0.25,) * 6
+PLAIN = EngineSettings(n_threads=1)
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def test_equal_layers_of_many_items_are(store: Store) -> None:
     task = TaskRequest("calculation", settings=(("per_group", "10"),))
     found = _ask(store, "penultimate", always((0.5,) * 6), task=task)
     assert found.answer == "no"
-    assert found.words == "No: in every task they differ by less than 5.0 points."
+    assert found.words == "No: in calculation they differ by less than 5.0 points."
 
 
 def test_layers_that_were_not_scored_are_asked_for(store: Store, tmp_path: Path) -> None:
@@ -112,7 +115,7 @@ def test_a_model_that_never_begins_leaves_the_question_open(store: Store) -> Non
     assert found.answer == "cannot tell"
     alone = ask_runs(store, "onset", runs[:1])
     assert alone.answer == "cannot tell"
-    assert "no task rises above its baseline" in alone.words
+    assert "none of these rises above its baseline and stays there: calculation" in alone.words
 
 
 # --- lower layers -----------------------------------------------------------------------------
@@ -131,6 +134,22 @@ def test_lower_layers_below_chance_hold_no_more_than_chance(store: Store) -> Non
     found = _ask(store, "lower-layers", always((0.05, 0.05, 0.7, 0.7, 0.7, 0.7)))
     assert found.answer == "yes"
     assert found.rows[0]["high"] < MATTERS
+
+
+def test_lower_layers_far_below_the_baseline_are_not_called_a_little_above(store: Store) -> None:
+    task = TaskRequest("calculation", settings=(("per_group", "10"),))
+    found = _ask(store, "lower-layers", always((0.0, 0.0, 0.7, 0.7, 0.7, 0.7)), task=task)
+    (row,) = found.rows
+    assert found.answer == "yes"
+    assert row["high"] < -0.1
+    assert found.words.startswith("Below the better baseline: calculation -")
+    assert "above" not in found.words.lower()
+    near = _run(store, "near", always((0.22, 0.22, 0.7, 0.7, 0.7, 0.7)), task=task)
+    found = ask_runs(store, "lower-layers", [near])
+    assert found.answer == "yes"
+    assert found.rows[0]["high"] > 0
+    said = "Not above the better baseline by 5.0 points or more: calculation "
+    assert found.words.startswith(said)
 
 
 def test_lower_layers_of_few_items_cannot_tell(store: Store) -> None:
@@ -306,7 +325,7 @@ def test_layers_below_chance_are_no_part_of_the_verdict(store: Store) -> None:
     assert row["p_adjusted"] < 0.001
     assert row["below_chance"]
     assert found.answer == "cannot tell"
-    assert "In 1 cell both layers lie below chance" in found.words
+    assert "In 1 cell (calculation) both layers lie below chance" in found.words
 
 
 def test_one_cluster_of_many_items_is_no_answer(store: Store) -> None:
@@ -347,3 +366,70 @@ def test_many_differences_are_counted() -> None:
     said = described(rows, rows)
     assert said.startswith("t9 +9.0 points; t8 +8.0 points")
     assert said.endswith("; 3 more")
+
+
+# --- what is missing --------------------------------------------------------------------------
+
+
+def _failed(store: Store, right: Right, **more: Any) -> str:
+    """Store a run of calculation, and of facts, whose worker died."""
+    tasks = [TaskRequest("calculation", settings=(("per_group", "10"),)), TaskRequest("facts")]
+    infos = [made_up_model(store.path.parent, "small")]
+    plan = make_plan(Sweep(tuple(infos), tuple(tasks), settings=PLAIN, **more))
+    store.begin(plan, "llprobe run")
+    fill(store, replace(plan, cells=plan.cells[:1]), right)
+    store.fail_cells([plan.cells[1].id], "the worker died\nof hunger")
+    store.end(plan.id, "failed")
+    return plan.id
+
+
+@pytest.mark.parametrize("question", ["penultimate", "onset", "lower-layers", "threshold"])
+def test_a_task_that_failed_is_named_in_every_answer(store: Store, question: str) -> None:
+    found = ask_runs(store, question, [_failed(store, always((0.5,) * 6))])
+    assert "every task" not in found.words
+    assert "Not in this answer: facts: failed, the worker died." in found.words
+
+
+def test_a_question_about_one_task_does_not_miss_the_others(store: Store) -> None:
+    found = ask_runs(store, "int-vs-float", [_failed(store, always((0.5,) * 6))])
+    assert "Not in this answer" not in found.words
+
+
+def test_a_question_whose_only_task_failed_says_why(store: Store) -> None:
+    infos = (made_up_model(store.path.parent, "small"),)
+    plan = make_plan(Sweep(infos, (CALC, TaskRequest("facts")), settings=PLAIN))
+    store.begin(plan, "llprobe run")
+    fill(store, replace(plan, cells=plan.cells[1:]), always((0.5,) * 6))
+    store.fail_cells([plan.cells[0].id], "no memory")
+    with pytest.raises(UsageError, match=r"nothing is scored: calculation: failed, no memory$"):
+        ask_runs(store, "int-vs-float", [plan.id])
+
+
+def test_cells_without_the_layers_of_a_question_are_named(store: Store) -> None:
+    info, shallow = (made_up_model(store.path.parent, name) for name in ("small", "early"))
+    runs = [
+        made_up_run(store, [info], [CALC], always((0.5,) * 6)),
+        made_up_run(store, [shallow], [CALC], always((0.5,) * 6), layers="1-4"),
+        made_up_run(store, [info], [TaskRequest("facts")], always((0.5,) * 6), layers="5,6"),
+    ]
+    said = {name: ask_runs(store, name, runs).words for name in set(QUESTIONS) - {"cross-lingual"}}
+    last = "Not in this answer, since the last two layers were not scored: calculation (early)."
+    assert last in said["penultimate"]
+    lower = "Not in this answer, since lower layers were not scored: facts."
+    assert lower in said["lower-layers"]
+    assert "since the last layer was not scored: calculation (early)." in said["threshold"]
+    ends = "Not scored up to the last layer: calculation (early): layers 1-4 of 6."
+    assert ends in said["onset"]
+    assert ends in said["int-vs-float"]
+    with pytest.raises(UsageError, match="threshold needs scores at the last layer"):
+        ask_runs(store, "threshold", runs[1:2])
+
+
+def test_questions_that_are_not_scored_yet_are_counted(store: Store) -> None:
+    plan = make_plan(Sweep((made_up_model(store.path.parent, "small"),), (CALC,), settings=PLAIN))
+    store.begin(plan, "llprobe run")
+    (cell,) = plan.cells
+    some = replace(cell, questions=replace(cell.questions, items=cell.questions.items[:40]))
+    fill(store, replace(plan, cells=(some,)), always((0.5,) * 6))
+    words = ask_runs(store, "penultimate", [plan.id]).words
+    assert "Only partly in it: calculation: 40 of 120 questions are scored." in words

@@ -49,7 +49,9 @@ def test_a_table_shows_both_sides_and_explains_its_marks(cli: Cli) -> None:
     assert first.split()[0] == "calculation"
     assert "***" in first
     assert "p adjusted over 2 comparisons (Holm)" in done.out
-    assert done.err == ""
+    assert " ".join(done.err.split()) == (
+        "not in both: calculation (small, paper), xmps_rea (small, paper)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,12 +89,23 @@ def test_a_table_goes_to_a_file(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_feature_is_compared_within_a_run(cli: Cli) -> None:
-    done = cli("compare", "one", "--across", "lens")
+    done = cli("compare", "one", "--across", "lens", "--at", "penultimate")
     assert "A: norm, B: paper" in done.out
-    assert "not told" not in done.err
+    assert done.err == ""
     refused = cli("compare", "two", "--across", "lens")
     assert refused.code == 2
     assert "nothing differs in lens only" in refused.line
+
+
+def test_lenses_that_are_one_at_the_last_layer_have_no_numbers_there(cli: Cli) -> None:
+    for words in ((), ("--at", "-1"), ("--at", "1.0"), ("--at", "6")):
+        refused = cli("compare", "one", "--across", "lens", *words)
+        assert (refused.code, refused.out) == (2, "")
+        assert "norm and paper are one at the last layer, by definition" in refused.line
+    done = cli("compare", "one", "--across", "lens", "--curve", "-F", "json")
+    assert [row["layer_a"] for row in done.rows] == [1, 2, 3, 4, 5] * 2
+    assert "calculation: the lenses norm and paper are one at the last layer" in done.err
+    assert cli("compare", "one", "--across", "lens", "--at", "best").code == 0
 
 
 def test_every_layer_is_a_row(cli: Cli) -> None:

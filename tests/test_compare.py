@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from madeup import always, made_up_model, made_up_run, noisy
+from madeup import always, fill, made_up_model, made_up_run, noisy
 
 from llprobe.analysis.measures import metric
 from llprobe.errors import UnknownName, UsageError
+from llprobe.plan import Sweep, make_plan
 from llprobe.published import table as published_table
 from llprobe.report.compare import (
     BEST,
@@ -24,6 +25,7 @@ from llprobe.report.compare.difference import Difference, adjusted
 from llprobe.report.compare.unpaired import unpaired
 from llprobe.report.compare.where import Where, matched
 from llprobe.report.pairing import sides
+from llprobe.settings import EngineSettings
 from llprobe.store import Store
 from llprobe.task import TaskRequest
 
@@ -213,6 +215,27 @@ def test_a_part_that_both_have_is_compared_and_named(store: Store, tmp_path: Pat
         "not in both: facts",
         "calculation: the 20 items that both have are compared, of 60 of small and 20 of large",
     )
+
+
+def test_what_a_comparison_lacks_is_named(store: Store, tmp_path: Path) -> None:
+    small, large, third = (made_up_model(tmp_path, name) for name in ("small", "large", "third"))
+    facts = TaskRequest("facts", limit=40)
+    one = made_up_run(store, [small], [CALC, facts], LOW)
+    other = made_up_run(store, [large], [CALC, facts], HIGH)
+    plan = make_plan(Sweep((third,), (CALC, facts), settings=EngineSettings(n_threads=1)))
+    store.begin(plan, "llprobe run")
+    fill(store, replace(plan, cells=plan.cells[:1]), LOW)
+    store.fail_cells([plan.cells[1].id], "the worker died")
+    # that the other pair has the task does not hide that this one has not
+    found = compare_runs(store, [one, other, plan.id], Question())
+    assert len(found.rows) == 3
+    failed = "not compared: facts (third): failed, the worker died"
+    assert found.remarks == ("not in both: facts", failed)
+    found = compare_cells(store, [one, plan.id], "model", Question())
+    assert [row.task for row in found.rows] == ["calculation"]
+    assert found.remarks == ("nothing to compare with: facts", failed)
+    with pytest.raises(UsageError, match="calculation, small and large: layer 9 of 6"):
+        compare_runs(store, [one, other], Question(Where("layer", 9)))
 
 
 def test_languages_of_one_cell_are_compared_by_question(store: Store, tmp_path: Path) -> None:

@@ -52,6 +52,9 @@ class OptionTable:
     """The same after a neutral stem, (n_options, n_layers); None where it was not scored."""
     whole: bool = True
     """Whether log-probs are of whole options, or lack what all options of an item share."""
+    questions: IntArray | None = None
+    """Numbers (n_items,): items that ask the same share theirs, and their cluster; None where no
+    two items do."""
 
     @property
     def n_items(self) -> int:
@@ -67,6 +70,11 @@ class OptionTable:
     def n_clusters(self) -> int:
         """Number of clusters."""
         return len(np.unique(self.clusters))
+
+    @property
+    def n_repeats(self) -> int:
+        """Number of items that ask what an item before them asks."""
+        return 0 if self.questions is None else self.n_items - len(np.unique(self.questions))
 
     def take(self, items: npt.ArrayLike) -> OptionTable:
         """Return some of the items, in the order of `items`: indices, or a bool for each item."""
@@ -87,6 +95,7 @@ class OptionTable:
             n_bytes=self.n_bytes[rows],
             logprob=self.logprob[rows],
             prior=None if self.prior is None else self.prior[rows],
+            questions=None if self.questions is None else self.questions[chosen],
         )
 
     def at(self, layers: Sequence[int]) -> OptionTable:

@@ -188,7 +188,7 @@ def drawn(found: Similarity, width: int, *, plain: bool) -> str:
 
 def _title(found: Similarity) -> Text:
     a, b = found.labels
-    whose = {"last": "last token", "mean": "mean of own tokens"}[found.position]
+    whose = {"last": "last token", "mean": "mean of tokens that not all share"}[found.position]
     models = a if found.is_one_model else f"{a} (rows) and {b} (columns)"
     even = "" if found.error is None else f", standard error up to {_largest(found.error)}"
     return Text.assemble(

@@ -30,7 +30,7 @@ __all__ = [
 
 _SHORT: Final = {
     "Length bias": "length bias", "no interval can be relied on": "few items",
-    "not numbers": "scores missing",
+    "not numbers": "scores missing", "word for word": "repeated questions",
 }  # fmt: skip
 """What remarks are called in a table, by what they say."""
 

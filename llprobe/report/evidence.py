@@ -22,6 +22,7 @@ from llprobe.analysis.options import OptionTable
 from llprobe.analysis.significance import above_baseline, holm
 from llprobe.errors import UsageError
 from llprobe.report.spans import spans
+from llprobe.report.tables import repeated_questions
 from llprobe.store import CellRecord
 
 __all__ = ["CurveEvidence", "Sureness", "curve_evidence", "mean_interval", "sureness"]
@@ -180,6 +181,8 @@ def _remarks(table: OptionTable, values: FloatArray, metric: str, seed: int) -> 
     missing = int(np.isnan(table.logprob).sum())
     if missing:
         yield f"{missing} of {table.logprob.size} log-probs are not numbers: they count as wrong."
+    if again := repeated_questions(table):
+        yield f"{again}."
     if table.n_clusters < _FEW:
         what = "items" if table.n_clusters == table.n_items else "clusters of alike items"
         yield f"There are only {table.n_clusters} {what}: no interval can be relied on."

@@ -6,9 +6,10 @@ This module knows which scores make up a table. It does not know metrics.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,13 @@ from llprobe.analysis.options import OptionTable
 from llprobe.store import CellRecord, OptionRow, Store
 from llprobe.task.prior import PRIOR
 
-__all__ = ["option_table", "tables"]
+__all__ = ["option_table", "repeated_questions", "tables"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+
+_LETTER: Final = re.compile(r"^[A-Z]\. ")
+"""What stands before an option that a prompt lists."""
 
 
 def tables(store: Store, run: str) -> Iterator[tuple[CellRecord, OptionTable]]:
@@ -42,13 +46,14 @@ def option_table(store: Store, cell: CellRecord, priors: bool = True) -> OptionT
     """
     rows = store.option_rows(cell.id, priors=priors)
     choices = _parsed([row.choices for row in rows])
+    questions = _questions(rows, choices, letters=cell.answer == "letter")
     sizes = np.array([len(each) for each in choices], np.int64)
     start = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
     return OptionTable(
         layers=cell.layers,
         ids=tuple(row.id for row in rows),
         groups=tuple(row.group for row in rows),
-        clusters=_clusters([row.cluster for row in rows]),
+        clusters=_clusters([row.cluster for row in rows], questions),
         start=start,
         true=_true([row.correct for row in rows], start),
         best=start[:-1] + np.array([row.best for row in rows], np.int64),
@@ -57,6 +62,17 @@ def option_table(store: Store, cell: CellRecord, priors: bool = True) -> OptionT
         logprob=_floats([row.logprob for row in rows], cell),
         prior=_prior(rows, cell),
         whole=cell.whole,
+        questions=questions,
+    )
+
+
+def repeated_questions(table: OptionTable) -> str:
+    """Say how many items ask what others ask; empty where none does."""
+    if not table.n_repeats:
+        return ""
+    some = f"{table.n_repeats} question{'s' * (table.n_repeats > 1)}"
+    return (
+        f"{some} repeated word for word: what is asked twice counts once, {table.n_clusters} in all"
     )
 
 
@@ -78,11 +94,43 @@ def _true(texts: Sequence[str], start: IntArray) -> npt.NDArray[np.bool_]:
     return true
 
 
-def _clusters(names: Sequence[str]) -> IntArray:
-    """Number the clusters from 0; an item without a name is a cluster of its own."""
+def _questions(
+    rows: Sequence[OptionRow], choices: Sequence[Sequence[str]], *, letters: bool
+) -> IntArray | None:
+    """Number the questions that rows ask, told by their texts; None where no two ask the same.
+
+    In whatever order options stand. Where letters are scored, the prompt lists the options.
+    """
+    asked: dict[tuple[object, ...], int] = {}
+    numbers = []
+    for row, texts in zip(rows, choices, strict=True):
+        lines = sorted(_LETTER.sub("", line) for line in row.prompt.splitlines())
+        key = tuple(lines) if letters else (row.prompt, frozenset(texts))
+        numbers.append(asked.setdefault(key, len(asked)))
+    return None if len(asked) == len(rows) else np.array(numbers, np.int64)
+
+
+def _clusters(names: Sequence[str], questions: IntArray | None) -> IntArray:
+    """Number the clusters from 0; an item without a name is a cluster of its own.
+
+    Clusters that hold the same question are one.
+    """
     known: dict[str, int] = {}
-    numbers = [known.setdefault(name or f"\0{i}", len(known)) for i, name in enumerate(names)]
-    return np.array(numbers, np.int64)
+    named = [known.setdefault(name or f"\0{i}", len(known)) for i, name in enumerate(names)]
+    numbers = np.array(named, np.int64)
+    return numbers if questions is None else _joined(numbers, questions)
+
+
+def _joined(clusters: IntArray, questions: IntArray) -> IntArray:
+    """Put clusters together that hold the same question, and those that these are together with."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - slow to import
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - as above
+
+    n_clusters = int(clusters.max()) + 1
+    size = n_clusters + int(questions.max()) + 1
+    edges = np.ones(len(clusters)), (clusters, n_clusters + questions)
+    _, labels = connected_components(coo_array(edges, shape=(size, size)), directed=False)
+    return np.asarray(labels[clusters], np.int64)
 
 
 def _floats(blobs: Sequence[bytes], cell: CellRecord) -> FloatArray:

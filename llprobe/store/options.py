@@ -21,6 +21,8 @@ class OptionRow:
     id: str
     group: str
     cluster: str
+    prompt: str
+    """What is asked of it, without what stands before every question."""
     choices: str
     correct: str
     best: int
@@ -31,7 +33,8 @@ class OptionRow:
 
 
 _OPTIONS = """
-SELECT i.id, i.grp, i.cluster, i.choices, i.correct, i.best, s.n_tokens, s.logprob, p.logprob
+SELECT i.id, i.grp, i.cluster, i.prompt, i.choices, i.correct, i.best, s.n_tokens, s.logprob,
+  p.logprob
 FROM scores s JOIN cells c ON c.id = s.cell
 JOIN items i ON i.questions = c.questions AND i.idx = s.idx
 LEFT JOIN scores p ON p.cell = ? AND p.idx = s.idx

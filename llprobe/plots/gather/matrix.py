@@ -7,7 +7,10 @@ from llprobe.report.similarity import Similarity
 
 __all__ = ["matrix"]
 
-_POSITIONS = {"last": "last token of each prompt", "mean": "mean over each prompt's own tokens"}
+_POSITIONS = {
+    "last": "last token of each prompt",
+    "mean": "mean over each prompt's tokens that not all share",
+}
 
 
 def matrix(found: Similarity, title: str | None = None) -> Matrix:

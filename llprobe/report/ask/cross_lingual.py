@@ -25,6 +25,8 @@ from llprobe.report.ask.verdict import (
     cannot,
     described,
     features,
+    listed,
+    named,
     paired,
     points,
     sort_rows,
@@ -91,4 +93,5 @@ def _verdict(rows: Sequence[Row]) -> tuple[str, str]:
         )
     if found.answer == CANNOT:
         return CANNOT, cannot(found.unclear, "whether languages differ")
-    return NO, f"No: every two languages differ by less than {points(MATTERS)} points."
+    pairs = listed([named(row, rows) for row in rows])
+    return NO, f"No: {pairs} differ by less than {points(MATTERS)} points."

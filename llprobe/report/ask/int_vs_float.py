@@ -27,6 +27,7 @@ from llprobe.report.ask.verdict import (
     asking,
     described,
     features,
+    listed,
     named,
     points,
     sort_rows,
@@ -128,7 +129,8 @@ def _verdict(rows: Sequence[Row]) -> tuple[str, str]:
     if found.worse:
         parts.append(f"Decimal numbers are easier: {described(found.worse, rows)}.")
     if found.answer == NO and not parts:
-        parts.append(f"No: they differ by less than {points(MATTERS)} points.")
+        names = listed([named(row, rows) for row in rows])
+        parts.append(f"No: in {names} they differ by less than {points(MATTERS)} points.")
     if found.answer == CANNOT:
         parts.append(_more(found.unclear, rows))
     return found.answer, " ".join(parts)

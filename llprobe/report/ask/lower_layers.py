@@ -7,6 +7,7 @@ the lowest third of each model's layers. It does not know how the answer is prin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -24,13 +25,16 @@ from llprobe.report.ask.verdict import (
     YES,
     Verdict,
     cannot,
+    described,
     features,
     listed,
     named,
     points,
 )
 from llprobe.report.compare import LEVEL
+from llprobe.report.missing import lacking
 from llprobe.report.pairing import Side
+from llprobe.report.spans import spans
 
 __all__ = ["LOWER", "QUESTION", "ask"]
 
@@ -59,7 +63,8 @@ def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
     for row, p in zip(rows, np.split(adjusted, ends[:-1]), strict=True):
         row["p_adjusted"] = float(p.min())
         row["layers_above"] = int((p < LEVEL).sum())
-    return _verdict(rows)
+    verdict, without = _verdict(rows), [side for side, columns in found if not columns]
+    return replace(verdict, words=verdict.words + lacking(without, sides, "lower layers were"))
 
 
 def _lower(side: Side) -> list[int]:
@@ -77,7 +82,7 @@ def _row(side: Side, columns: Sequence[int], seed: int) -> tuple[Row, FloatArray
     p = above_baseline(values, baseline, table.clusters, seed=seed)
     row = features(side) | {
         "items": table.n_items,
-        "layers": f"{table.layers[columns[0]]}-{table.layers[columns[-1]]}",
+        "layers": spans(table.layers[column] for column in columns),
         "accuracy": float(values.mean()),
         "baseline": float(baseline.mean()),
         "difference": float(above.mean()),
@@ -109,6 +114,8 @@ def _is_small(row: Row) -> bool:
 def _verdict(rows: Sequence[Row]) -> Verdict:
     above = [row for row in rows if row["p_adjusted"] < LEVEL]
     chance = [row for row in rows if row not in above and _is_small(row)]
+    below = [row for row in chance if row["high"] < 0]
+    near = [row for row in chance if row not in below]
     unclear = [row for row in rows if row not in above and row not in chance]
     answer = NO if above else CANNOT if unclear else YES
     parts = []
@@ -116,9 +123,11 @@ def _verdict(rows: Sequence[Row]) -> Verdict:
         told = [f"{named(row, rows)} ({row['layers_above']} of layers {row['layers']})"
                 for row in above]  # fmt: skip
         parts.append(f"Above the better baseline: {listed(told)}.")
-    if chance:
-        told = [named(row, rows) for row in chance]
-        parts.append(f"Less than {points(MATTERS)} points above it: {listed(told)}.")
+    if below:
+        parts.append(f"Below the better baseline: {described(below, rows)}.")
+    if near:
+        most = f"Not above the better baseline by {points(MATTERS)} points or more"
+        parts.append(f"{most}: {described(near, rows)}.")
     if unclear:
         parts.append(cannot(unclear, f"for {listed([named(row, rows) for row in unclear])}"))
     return Verdict(QUESTION, answer, " ".join(parts), tuple(rows))

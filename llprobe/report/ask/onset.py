@@ -89,9 +89,10 @@ def _judge(rows: Sequence[Row]) -> str:
 def _of_one(rows: Sequence[Row]) -> Verdict:
     begun = [row for row in rows if row["onset"] is not None]
     if not begun:
+        names = listed([named(row, rows) for row in rows])
         words = (
-            "These data cannot tell: no task rises above its baseline and stays there. "
-            "More items, or a larger model, would."
+            "These data cannot tell: none of these rises above its baseline and stays there: "
+            f"{names}. More items, or a larger model, would."
         )
         return Verdict(QUESTION, CANNOT, words, tuple(rows))
     places = some([_place(row, rows) for row in begun], len(begun))

@@ -21,10 +21,13 @@ from llprobe.report.ask.verdict import (
     cannot,
     described,
     features,
+    listed,
+    named,
     paired,
     points,
     sort_rows,
 )
+from llprobe.report.missing import lacking
 from llprobe.report.pairing import Side
 from llprobe.report.sametests import mark
 
@@ -46,14 +49,17 @@ def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
     rows, once = adjusted([_row(side, seed) for side in asked])
     counted = [row for row in rows if not row["below_chance"]]
     answer, words = _verdict(counted) if counted else (CANNOT, "These data cannot tell.")
-    return Verdict(QUESTION, answer, words + _below(len(rows) - len(counted)) + once, tuple(rows))
+    below = [named(row, rows) for row in rows if row["below_chance"]]
+    without = [side for side in sides if not _has_both(side)]
+    words += _below(below) + once + lacking(without, sides, "the last two layers were")
+    return Verdict(QUESTION, answer, words, tuple(rows))
 
 
-def _below(n: int) -> str:
-    if not n:
+def _below(names: Sequence[str]) -> str:
+    if not names:
         return ""
-    cells = f"{n} cell{'s' * (n > 1)}"
-    return f" In {cells} both layers lie below chance: no ability, and no part of this answer."
+    where = f"In {len(names)} cell{'s' * (len(names) > 1)} ({listed(names)})"
+    return f" {where} both layers lie below chance: no ability, and no part of this answer."
 
 
 def _has_both(side: Side) -> bool:
@@ -80,7 +86,8 @@ def _verdict(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
     if found.answer == CANNOT:
         return CANNOT, cannot(found.unclear, "whether the layer before the last is better")
     if found.answer == NO and not found.worse:
-        return NO, f"No: in every task they differ by less than {points(MATTERS)} points."
+        names = listed([named(row, rows) for row in rows])
+        return NO, f"No: in {names} they differ by less than {points(MATTERS)} points."
     parts = []
     if found.better:
         parts.append(f"Better before the last: {described(found.better, rows)}.")

@@ -18,8 +18,10 @@ from llprobe.analysis.intervals import mean_evidence
 from llprobe.analysis.measures import metric
 from llprobe.analysis.resample import bootstrap_means
 from llprobe.analysis.scale import ENOUGH, Sizes, Threshold, next_size, sizes, threshold, trend
+from llprobe.errors import UsageError
 from llprobe.report.ask.verdict import CANNOT, NO, YES, Verdict, features, listed
 from llprobe.report.compare import LEVEL
+from llprobe.report.missing import lacking
 from llprobe.report.pairing import FEATURES, Side, feature
 from llprobe.report.quants import above_source
 from llprobe.report.sametests import adjusted_once, mark, repeated, sentence
@@ -37,21 +39,28 @@ _LINE: Final = "straight line"
 def ask(sides: Sequence[Side], seed: int = 0) -> Verdict:
     """Try a step against a straight line for every task; p adjusted over tasks (Holm 1979).
 
+    Accuracies are those of the last layer; UsageError where no cell has it.
+
     Of several quants of a size the one of most bits per weight counts, but for those above their
     source. Below `ENOUGH` sizes the
     answer is that these data cannot tell.
     """
-    groups = _alike(sides)
+    whole = [side for side in sides if side.n_layers in side.table.layers]
+    if not whole:
+        raise UsageError("threshold needs scores at the last layer: run with --layers=-1")
+    groups = _alike(whole)
     data = [_sizes(of, seed) for of in groups]
     marks = [mark(of, _last(of)) for of in groups]
     found = _adjusted([threshold(each, seed=seed) for each in data], marks)
     rows = [_row(of, d, t) for of, d, t in zip(groups, data, found, strict=True)]
     once = sentence(sum(repeated(marks))) if any(row["p_adjusted"] for row in rows) else ""
-    return Verdict(QUESTION, _answer(rows), f"{_words(rows, data)} {once}".strip(), tuple(rows))
+    without = [side for side in sides if side not in whole]
+    words = f"{_words(rows, data)} {once}".strip() + lacking(without, sides, "the last layer was")
+    return Verdict(QUESTION, _answer(rows), words, tuple(rows))
 
 
 def _last(of: Sequence[Side]) -> list[FloatArray]:
-    """Return every side's values at its last scored layer, (n_items,) each."""
+    """Return every side's values at its model's last layer, (n_items,) each."""
     return [metric(side.table, "mc1")[:, -1] for side in of]
 
 

@@ -16,13 +16,14 @@ from llprobe.analysis.best_layer import best_difference
 from llprobe.analysis.measures import metric
 from llprobe.analysis.paired import Comparison, compare
 from llprobe.analysis.rounding import argmax_first
+from llprobe.errors import UsageError
 from llprobe.report.compare.difference import Difference
 from llprobe.report.compare.unpaired import Unpaired, unpaired
 from llprobe.report.compare.where import BEST, Where, matched
 from llprobe.report.pairing import FEATURES, Side, feature
 from llprobe.report.sametests import mark
 
-__all__ = ["at_layers", "common", "differences"]
+__all__ = ["at_layers", "common", "differences", "is_one_at_last", "last_in_both"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,7 +37,29 @@ def at_layers(a: Side, b: Side, where: Where | None) -> list[tuple[int, int]]:
     """
     if where is None:
         return list(matched(a.table.layers, b.table.layers, (a.n_layers, b.n_layers)))
-    return [tuple(where.layer(s.table.layers, s.n_layers) for s in (a, b))]  # type: ignore[list-item]
+    try:
+        return [tuple(where.layer(s.table.layers, s.n_layers) for s in (a, b))]  # type: ignore[list-item]
+    except UsageError as problem:
+        raise UsageError(f"{a.cell.task}, {a.label} and {b.label}: {problem}") from problem
+
+
+def is_one_at_last(a: Side, b: Side) -> bool:
+    """Whether two cells are one at the last layer by definition: they differ in its lens only.
+
+    The lens paper leaves out the norm before the last layer, and has it there, as norm has.
+    """
+    rest = [name for name in FEATURES if name != "lens"]
+    return (
+        {a.cell.lens, b.cell.lens} == {"norm", "paper"}
+        and (a.cell.fingerprint, a.cell.questions) == (b.cell.fingerprint, b.cell.questions)
+        and a.cell.settings == b.cell.settings
+        and all(feature(a.cell, name) == feature(b.cell, name) for name in rest)
+    )
+
+
+def last_in_both(a: Side, b: Side, where: Where | None) -> bool:
+    """Whether the last layers of both models are among those compared; not at `BEST`."""
+    return where != BEST and (a.n_layers, b.n_layers) in at_layers(a, b, where)
 
 
 def differences(
@@ -51,15 +74,19 @@ def differences(
 ) -> Iterator[Difference]:
     """Yield the difference of a metric at the layers of `where`, at every layer for None.
 
-    Where `paired`, item i of `a` is item i of `b`. At `BEST` means, interval and p
-    are what the best layers score on items that did not choose them (`best_difference`): the best
-    of many layers is high by luck, more so than that of few.
+    None at the last layer where both are one there (`is_one_at_last`). Where `paired`, item i of
+    `a` is item i of `b`. At `BEST` means, interval and p are what the best layers score on items
+    that did not choose them (`best_difference`): the best of many layers is high by luck, more so
+    than that of few.
     """
     of_a, of_b = metric(a.table, name), metric(b.table, name)
     if where == BEST:
         yield _at_best(a, b, name, (of_a, of_b), paired=paired, group=group, seed=seed)
         return
+    one = is_one_at_last(a, b)
     for layers in at_layers(a, b, where):
+        if one and layers == (a.n_layers, b.n_layers):
+            continue
         x = of_a[:, a.table.layers.index(layers[0])]
         y = of_b[:, b.table.layers.index(layers[1])]
         found = _compared(a, b, (x, y), paired=paired)

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from llprobe.errors import UsageError
 from llprobe.published import is_published
 from llprobe.report.compare.difference import Difference, adjusted
-from llprobe.report.compare.layers import differences
+from llprobe.report.compare.layers import differences, is_one_at_last, last_in_both
 from llprobe.report.compare.printed import Curve, beside, curves_of, printed_curves, remarks
 from llprobe.report.compare.where import LAST, Where
 from llprobe.report.grouping import Grouping, grouping
+from llprobe.report.missing import cell_names, unfinished, unscored
 from llprobe.report.pairing import Side, across, between, shared, sides
 from llprobe.report.sametests import sentence
-from llprobe.store import Store
+from llprobe.report.tables import repeated_questions
+from llprobe.store import CellRecord, Store
 
 __all__ = ["Compared", "Question", "compare_cells", "compare_runs"]
 
@@ -89,7 +92,8 @@ def _stored(store: Store, names: Sequence[str], ask: Question) -> Compared:
             f"{' and '.join(names)} have no task in common that both asked in one way; "
             "--across compares what differs within runs"
         )
-    return _compared(store, found, ask, _left_out(runs, found))
+    cells = [store.cells(run) for run in whole]
+    return _compared(store, found, ask, _left_out(runs, cells, found))
 
 
 def compare_cells(store: Store, names: Sequence[str], feature: str, ask: Question) -> Compared:
@@ -102,8 +106,9 @@ def compare_cells(store: Store, names: Sequence[str], feature: str, ask: Questio
     pool = [side for name in names for side in sides(store, store.find_run(name))]
     if not pool:
         raise UsageError(f"{' and '.join(names)}: nothing is scored yet")
-    found = _compared(store, list(across(pool, feature)), ask, [])
-    return _adjusted(found, ask)
+    cells = [cell for name in names for cell in store.cells(store.find_run(name))]
+    pairs = list(across(pool, feature))
+    return _adjusted(_compared(store, pairs, ask, _alone(pool, cells, pairs)), ask)
 
 
 def _adjusted(found: Compared, ask: Question) -> Compared:
@@ -112,12 +117,44 @@ def _adjusted(found: Compared, ask: Question) -> Compared:
     return Compared(rows, (*found.remarks, *([said] if said else [])))
 
 
-def _left_out(runs: Sequence[Sequence[Side]], found: Sequence[tuple[Side, Side]]) -> list[str]:
-    """Name the tasks that not all runs have."""
-    used = {pair[0].cell.task for pair in found}
-    tasks = dict.fromkeys(side.cell.task for of in runs for side in of)
-    alone = [task for task in tasks if task not in used]
-    return [f"not in both: {', '.join(alone)}"] if alone else []
+def _left_out(
+    runs: Sequence[Sequence[Side]],
+    cells: Sequence[Sequence[CellRecord]],
+    pairs: Sequence[tuple[Side, Side]],
+) -> list[str]:
+    """Name what each run has, the first or one of the others, and its counterpart has not."""
+    notes: list[str] = []
+    for other, planned in zip(runs[1:], cells[1:], strict=True):
+        pool = [*runs[0], *other]
+        paired = [pair for pair in pairs if pair[1].run == other[0].run] if other else []
+        notes += [*_without_pair("not in both", pool, paired), *_unscored([*cells[0], *planned])]
+    return list(dict.fromkeys(notes))
+
+
+def _alone(
+    pool: Sequence[Side], cells: Sequence[CellRecord], pairs: Sequence[tuple[Side, Side]]
+) -> list[str]:
+    """Name the cells that nothing stands against, and those without scores."""
+    return [*_without_pair("nothing to compare with", pool, pairs), *_unscored(cells)]
+
+
+def _without_pair(what: str, pool: Sequence[Side], pairs: Sequence[tuple[Side, Side]]) -> list[str]:
+    used = {side.cell.id for pair in pairs for side in pair}
+    alone = [side.cell for side in pool if side.cell.id not in used]
+    names = dict.fromkeys(cell_names(alone, [side.cell for side in pool]))
+    return [f"{what}: {', '.join(names)}"] if names else []
+
+
+def _unscored(cells: Sequence[CellRecord]) -> list[str]:
+    once = list({cell.id: cell for cell in cells}.values())
+    texts = (("not compared", unscored(once)), ("only partly compared", unfinished(once)))
+    return [f"{what}: {text}" for what, text in texts if text]
+
+
+_ONE_LENS: Final = (
+    "the lenses norm and paper are one at the last layer, by definition: there is nothing to "
+    "compare there, only at the layers before it (--at penultimate, --curve)"
+)
 
 
 def _compared(
@@ -127,6 +164,10 @@ def _compared(
     rows: list[Difference] = []
     notes = list(said)
     for a, b in pairs:
+        if again := repeated_questions(a.table):
+            notes.append(f"{a.cell.task}: {again}")
+        if is_one_at_last(a, b) and last_in_both(a, b, ask.where):
+            notes.append(f"{a.cell.task}: {_ONE_LENS}")
         try:
             own, other = shared(store, a, b)
         except UsageError:
@@ -140,6 +181,8 @@ def _compared(
                 f"{len(a.keys)} of {a.label} and {len(b.keys)} of {b.label}"
             )
         rows += _rows(a.take(own), b.take(other), ask, sort, paired=True)
+    if not rows:
+        raise UsageError("; ".join(dict.fromkeys(notes)))
     return Compared(tuple(rows), tuple(dict.fromkeys(notes)))
 
 
