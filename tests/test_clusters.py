@@ -188,7 +188,7 @@ def test_an_old_database_gets_room_for_them(tmp_path: Path, plan: Plan) -> None:
     )
     db.executemany(
         'INSERT INTO items VALUES (?, ?, ?, ?, ?, \'["a","b","c","d"]\', \'[0]\', 0)',
-        [(questions.hash, i, item.id, "", "") for i, item in enumerate(questions.items)],
+        [(questions.hash, i, item.id, "", f"Q {i}") for i, item in enumerate(questions.items)],
     )
     db.execute("PRAGMA user_version = 4")
     db.commit()
