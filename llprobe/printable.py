@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["LONGEST_LINE", "one_line", "printable"]
+__all__ = ["LONGEST_LINE", "has_half_characters", "one_line", "printable"]
 
 LONGEST_LINE: Final = 500
 """Characters of the longest line that says what is wrong."""
@@ -18,7 +18,13 @@ _KEPT_END: Final = 200
 _OBEYED: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
+
+
+def has_half_characters(text: str) -> bool:
+    """Whether a text holds surrogates, halves of characters that no file in UTF-8 can hold."""
+    return _HALF.search(text) is not None
 
 
 def printable(text: str) -> str:

@@ -4,6 +4,8 @@ import gzip
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from clihelp import Cli, tiny_model, write_questions
 
@@ -73,6 +75,39 @@ def test_another_file_is_read_as_the_tasks_own(tmp_path: Path) -> None:
     for data in ("b.csv", "c.txt", "d.jsonl"):
         assert asked(tmp_path, "csv", "a.csv", more, data) == WANTED
     assert asked(tmp_path, "json", "e.json", ", field: rows", "f.json") == WANTED
+
+
+def test_a_whole_character_in_two_escapes_is_read(tmp_path: Path) -> None:
+    row = {"q": "\U0001f600?", "right": "yes", "other": "no"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    assert asked(tmp_path, "json", "a.jsonl")[0] == "\U0001f600?"
+
+
+@pytest.mark.parametrize("key", ["task", "description", "metadata"])
+def test_half_a_character_in_a_task_file_is_said(key: str, tmp_path: Path) -> None:
+    value = '{about: "half\\uD800"}' if key == "metadata" else '"half\\uD800"'
+    (tmp_path / "t.yaml").write_text(f"output_type: multiple_choice\n{key}: {value}\n")
+    with pytest.raises(TaskError, match=r"t\.yaml, line 2, .*half a character"):
+        load_questions(TaskRequest(str(tmp_path / "t.yaml")))
+
+
+@pytest.mark.parametrize("cell", [None, b"cow"])
+def test_a_cell_that_is_no_text_is_no_part_of_a_prompt(cell: object, tmp_path: Path) -> None:
+    """It would be scored as `None` or `b'cow'`."""
+    columns = {"q": ["one?", cell], "right": ["yes"] * 2, "other": ["no"] * 2}
+    if isinstance(cell, bytes):
+        columns["q"] = [b"one?", cell]
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(TaskError, match=r"row [12]: .*\(a field (is empty|holds bytes)"):
+        asked(tmp_path, "parquet", "a.parquet")
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    texts = pa.array(["x"])
+    table = pa.Table.from_arrays([texts] * 4, ["q", "right", "other", "right"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="the column 'right' stands there twice"):
+        asked(tmp_path, "parquet", "a.parquet")
 
 
 # --- names ---------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from llprobe.cli.console import complain, err, flush_stdout, open_streams
 from llprobe.cli.lazy import LazyGroup
 from llprobe.crash import explain
 from llprobe.errors import LlprobeError, UsageError
+from llprobe.printable import has_half_characters
 
 __all__ = ["app", "main"]
 
@@ -66,14 +67,10 @@ def main() -> None:
 
 def _command() -> int | None:
     for word in sys.argv[1:]:
-        if not _is_unicode(word):
+        if has_half_characters(word):  # Python's mark for bytes that are not UTF-8
             raise UsageError(f"{word!r} is not UTF-8: rename that file, or write the word anew")
     code: int | None = app(standalone_mode=False)
     return code
-
-
-def _is_unicode(word: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _guarded(work: Callable[[], int | None]) -> int:

@@ -6,6 +6,7 @@ Knows nothing of what the columns mean. A row knows its number, counted from 1.
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,10 @@ def parquet_rows(path: str) -> Iterator[Row]:
     number = 0
     try:
         with open_plain(path) as source, arrow.parquet.ParquetFile(source) as file:
+            names = file.schema_arrow.names
+            if len(set(names)) < len(names):
+                repeated = Counter(names).most_common(1)[0][0]
+                raise DataError(f"{path}: the column {repeated!r} stands there twice")
             for batch in file.iter_batches(_BATCH_ROWS):
                 for fields in batch.to_pylist():
                     yield Row(number, f"{path}, row {number + 1}", fields)

@@ -90,7 +90,10 @@ def _check_numbers(*values: Any) -> None:
 @cache
 def environment() -> ImmutableSandboxedEnvironment:
     """Return the environment that all templates are compiled in."""
-    made = _Sandbox(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    made = _Sandbox(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False,
+        finalize=_printed,
+    )  # fmt: skip
     # Both draw at random: the same task would ask other questions at every run.
     del made.globals["lipsum"], made.filters["random"]
     made.filters["regex_replace"] = _regex_replace
@@ -98,6 +101,15 @@ def environment() -> ImmutableSandboxedEnvironment:
         made.filters[name] = _bounded(made.filters[name])
     made.filters["format"] = _format
     return made
+
+
+def _printed(value: Any) -> Any:
+    """Return what a template prints; ValueError or TypeError for what is no text to a person."""
+    if value is None:
+        raise ValueError("a field is empty (null): leave the row out, or write `default`")
+    if isinstance(value, bytes):
+        raise TypeError("a field holds bytes, not a text")
+    return value
 
 
 def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from llprobe.errors import TaskError
+from llprobe.printable import has_half_characters
 from llprobe.task.yamlvalues import AsWritten
 
 __all__ = ["ReportedError", "Section", "parse_yaml", "parse_yaml_value", "shown"]
@@ -183,24 +184,37 @@ def _not_yaml(problem: Exception, origin: str) -> str:
     return f"{origin}{f', line {mark.line + 1}' if mark else ''}: not YAML ({said})"
 
 
-def _tag(node: yaml.Node) -> yaml.Node | None:
-    """Return the first node, this one or one within it, that has a tag of its own."""
+def _refused(node: yaml.Node) -> yaml.Node | None:
+    """Return the first node, this one or one within it, that is refused: see `_refusal`."""
+    return next((each for each in _nodes(node) if _has_tag(each) or _is_half(each)), None)
+
+
+def _nodes(node: yaml.Node) -> Iterator[yaml.Node]:
+    """Yield a node and those within it, each once."""
     waiting, seen = [node], set[int]()
     while waiting:
         at = waiting.pop()
         if id(at) in seen:
             continue  # an alias, or an anchor that holds itself
         seen.add(id(at))
-        if at.tag.startswith("!") and at.tag != "!":
-            return at
+        yield at
         if isinstance(at, yaml.MappingNode):
             waiting += [each for pair in reversed(at.value) for each in reversed(pair)]
         elif isinstance(at, yaml.SequenceNode):
             waiting += reversed(at.value)
-    return None
+
+
+def _has_tag(node: yaml.Node) -> bool:
+    return bool(node.tag.startswith("!") and node.tag != "!")
+
+
+def _is_half(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and has_half_characters(node.value)
 
 
 def _refusal(node: yaml.Node) -> str:
+    if _is_half(node):
+        return f"{shown(node.value)} holds half a character (\\ud800 to \\udfff): write it whole"
     return (
         f"{node.tag} is refused, llprobe runs no Python out of a task file; "
         "write it as a jinja template"
@@ -243,7 +257,7 @@ def _key(loader: yaml.SafeLoader, node: yaml.Node, origin: str) -> str:
 
 
 def _value(loader: yaml.SafeLoader, node: yaml.Node, line: int) -> Any:
-    refused = _tag(node)
+    refused = _refused(node)
     if refused is not None:
         raise _BadValueError(_refusal(refused), _line(refused))
     try:
